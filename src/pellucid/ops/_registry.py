@@ -1,0 +1,28 @@
+"""Finding the operations: every module of this package that has one."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import TypeGuard
+
+import pellucid.ops
+from pellucid.ops._operation import Operation
+
+
+def is_operation(thing: object) -> TypeGuard[type[Operation]]:
+    """Return whether `thing` is an operation: a subclass of Operation with a name of its own."""
+    return isinstance(thing, type) and issubclass(thing, Operation) and "name" in vars(thing)
+
+
+@cache
+def operations() -> dict[str, type[Operation]]:
+    """Return every operation by name, in alphabetical order."""
+    found: dict[str, type[Operation]] = {}
+    for module in pkgutil.iter_modules(pellucid.ops.__path__):
+        if not module.name.startswith("_"):
+            for thing in vars(importlib.import_module(f"pellucid.ops.{module.name}")).values():
+                if is_operation(thing):
+                    found[thing.name] = thing
+    return dict(sorted(found.items()))

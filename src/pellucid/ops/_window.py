@@ -1,0 +1,177 @@
+"""Sliding windows: the arithmetic that convolution and pooling share.
+
+Along one axis of `size` cells, a window of `window` taps that are `dilation` cells apart covers
+`extent = (window − 1)·dilation + 1` cells, and moves by `stride`. With `before` and `after` cells
+of padding there are
+
+    output = ⌊(size + before + after − extent) / stride⌋ + 1
+
+positions. Padding is
+
+* ``"valid"``: none;
+* ``"same"``: as TensorFlow has it: output = ⌈size / stride⌉, and the padding that this needs,
+  max((output − 1)·stride + extent − size, 0), is split in two halves, the larger one *after*;
+* ``((top, bottom), (left, right))``: as given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from pellucid.errors import ArgumentError, ShapeError
+from pellucid.ops._operation import Array
+
+Pair = tuple[int, int]
+Padding = str | tuple[Pair, Pair]
+
+__all__ = [
+    "Axis",
+    "Padding",
+    "Pair",
+    "Windows",
+    "check_padding",
+    "check_pair",
+]
+
+
+def check_pair(op: str, name: str, pair: Any, least: int = 1) -> None:
+    """Raise ArgumentError unless `pair` is two whole numbers of at least `least`."""
+    good = isinstance(pair, tuple) and len(pair) == 2
+    if not good or not all(isinstance(n, int) and n >= least for n in pair):
+        raise ArgumentError(
+            f"{op}: {name} must be two whole numbers (height, width) of at least {least}, "
+            f"received {pair!r}."
+        )
+
+
+def check_padding(op: str, padding: Any) -> None:
+    """Raise ArgumentError unless `padding` is 'valid', 'same' or ((top, bottom), (left, right))."""
+    if padding in ("valid", "same"):
+        return
+    if not isinstance(padding, tuple) or len(padding) != 2:
+        raise ArgumentError(
+            f"{op}: padding must be 'valid', 'same' or ((top, bottom), (left, right)), "
+            f"received {padding!r}."
+        )
+    for side in padding:
+        check_pair(op, "each side of padding", side, least=0)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The window arithmetic along one axis."""
+
+    size: int
+    window: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+
+    @property
+    def extent(self) -> int:
+        """How many cells the window reaches over."""
+        return (self.window - 1) * self.dilation + 1
+
+    @property
+    def output(self) -> int:
+        """How many positions the window takes."""
+        return (self.size + self.before + self.after - self.extent) // self.stride + 1
+
+    def taps(self, position: int) -> Iterator[tuple[int, int | None]]:
+        """Yield (tap, cell) of the window at `position`; the cell is None in the padding."""
+        for tap in range(self.window):
+            cell = position * self.stride + tap * self.dilation - self.before
+            yield tap, cell if 0 <= cell < self.size else None
+
+    def positions(self, cell: int) -> Iterator[tuple[int, int]]:
+        """Yield (position, tap) of every window that covers `cell`, in order of position."""
+        for tap in reversed(range(self.window)):
+            place = cell + self.before - tap * self.dilation
+            if place % self.stride == 0 and 0 <= place // self.stride < self.output:
+                yield place // self.stride, tap
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where a two-dimensional window goes over images of one height and width."""
+
+    rows: Axis
+    columns: Axis
+
+    @classmethod
+    def over(
+        cls,
+        op: str,
+        size: tuple[int | None, int | None],
+        window: Pair,
+        strides: Pair,
+        padding: Padding,
+        dilation: Pair = (1, 1),
+    ) -> Windows:
+        """Return the windows over images of `size`; ShapeError if not even one fits."""
+        axes = []
+        for i, name in enumerate(("height", "width")):
+            cells = size[i]
+            if cells is None:
+                raise ShapeError(f"{op}: the image's {name} must be known, received None.")
+            axis = Axis(cells, window[i], strides[i], dilation[i], 0, 0)
+            if padding == "same":
+                output = -(-cells // strides[i])
+                needed = max((output - 1) * strides[i] + axis.extent - cells, 0)
+                before, after = needed // 2, needed - needed // 2
+            else:
+                before, after = (0, 0) if isinstance(padding, str) else padding[i]
+            axis = Axis(cells, window[i], strides[i], dilation[i], before, after)
+            if axis.output < 1:
+                raise ShapeError(
+                    f"{op}: a window that reaches over {axis.extent} cells does not fit into the "
+                    f"image's {name} of {cells} with padding {before} + {after}. Use a smaller "
+                    f"window or padding='same'."
+                )
+            axes.append(axis)
+        return cls(*axes)
+
+    @property
+    def output(self) -> Pair:
+        """The number of positions, (rows, columns)."""
+        return self.rows.output, self.columns.output
+
+    @property
+    def padding(self) -> tuple[Pair, Pair]:
+        """The padding, ((top, bottom), (left, right))."""
+        return (self.rows.before, self.rows.after), (self.columns.before, self.columns.after)
+
+    def view(self, x: Array, fill: float = 0.0) -> Array:
+        """Return the windows of x (N, H, W, C) as a view (N, OH, OW, KH, KW, C).
+
+        The padding is filled with `fill`; without padding nothing is copied.
+        """
+        if any(side for sides in self.padding for side in sides):
+            x = np.pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=fill)
+        r, c = self.rows, self.columns
+        every = sliding_window_view(x, (r.extent, c.extent), axis=(1, 2))
+        chosen = every[:, :: r.stride, :: c.stride, :, :: r.dilation, :: c.dilation]
+        return chosen.transpose(0, 1, 2, 4, 5, 3)
+
+    def overlap_add(self, windows: Array) -> Array:
+        """Return the adjoint of `view`: each window (N, OH, OW, KH, KW, C) added back in place."""
+        r, c = self.rows, self.columns
+        n, channels = windows.shape[0], windows.shape[-1]
+        height, width = r.size + r.before + r.after, c.size + c.before + c.after
+        x = np.zeros((n, height, width, channels), windows.dtype)
+        for ky in range(r.window):
+            top = ky * r.dilation
+            for kx in range(c.window):
+                left = kx * c.dilation
+                x[
+                    :,
+                    top : top + (r.output - 1) * r.stride + 1 : r.stride,
+                    left : left + (c.output - 1) * c.stride + 1 : c.stride,
+                ] += windows[:, :, :, ky, kx]
+        return x[:, r.before : r.before + r.size, c.before : c.before + c.size]
