@@ -178,9 +178,9 @@ class Conv2D(Operation):
         columns = [dict(windows.columns.taps(j))[kx] for j in range(windows.columns.output)]
         for n, i, j in np.ndindex(dy.shape[:3]):
             pixel: Expression = Constant("padding", 0.0)
-            row, column = rows[i], columns[j]
-            if row is not None and column is not None:
-                pixel = cell_of("x", x, (n, row, column, channel))
+            here = rows[i], columns[j]
+            if here[0] is not None and here[1] is not None:
+                pixel = cell_of("x", x, (n, here[0], here[1], channel))
             products.append(Product((cell_of("dy", dy, (n, i, j, o)), pixel)))
         return Sum(products)
 
