@@ -1,0 +1,72 @@
+"""A variable: an array that training changes, with a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid.errors import ShapeError
+from pellucid.ops._operation import Array
+
+__all__ = ["Variable"]
+
+
+class Variable:
+    """A weight, or another array that belongs to a layer and lasts from step to step.
+
+    Attributes:
+        value: The array itself. Optimisers change it in place.
+        name: Its name within its layer, such as "kernel".
+        path: The layer's name and its own: "conv2d/kernel".
+        trainable: Whether optimisers may change it.
+        regularizer: The penalty on it, or None.
+    """
+
+    def __init__(
+        self,
+        value: npt.ArrayLike,
+        name: str = "variable",
+        path: str | None = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        dtype: npt.DTypeLike = "float32",
+    ) -> None:
+        self.value: Array = np.array(value, dtype=dtype, order="C")
+        self.name = name
+        self.path = path or name
+        self.trainable = trainable
+        self.regularizer = regularizer
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the array's numbers."""
+        return self.value.dtype
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return self.value.size
+
+    def assign(self, value: npt.ArrayLike) -> None:
+        """Copy `value` into the array; ShapeError unless it has the same shape."""
+        new = np.asarray(value)
+        if new.shape != self.shape:
+            raise ShapeError(f"{self.path}: expected an array of {self.shape}, got {new.shape}.")
+        self.value[...] = new
+
+    def numpy(self) -> Array:
+        """Return a copy of the array."""
+        return self.value.copy()
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        return np.array(self.value, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
