@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from pellucid.errors import ShapeError
 from pellucid.graph.variable import Variable
 from pellucid.ops._operation import Array, Operation, Shape
 
@@ -36,6 +37,7 @@ class Value:
         name: For people: "conv2d.output", "conv2d.kernel", "input".
         variable: The variable behind a weight.
         sample: Draws a random value.
+        seed: The seed of a random value that has one of its own, whatever the global seed is.
     """
 
     shape: Shape
@@ -43,6 +45,7 @@ class Value:
     name: str
     variable: Variable | None = None
     sample: Sampler | None = None
+    seed: int | None = None
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name} {self.shape}>"
@@ -135,9 +138,10 @@ class Tracer:
             self._weights[id(variable)] = Value(variable.shape, "weight", name, variable)
         return self._weights[id(variable)]
 
-    def random(self, shape: Shape, sample: Sampler, role: str = "random") -> Value:
+    def random(self, shape: Shape, sample: Sampler, *, seed: int | None = None) -> Value:
         """Return a value that `sample(generator, batch size)` draws anew in each run."""
-        return Value(shape, "random", self._unique(self._scoped(role)), sample=sample)
+        name = self._unique(self._scoped("random"))
+        return Value(shape, "random", name, sample=sample, seed=seed)
 
     def apply(
         self,
@@ -148,8 +152,12 @@ class Tracer:
     ) -> Value:
         """Apply `op` and return what it makes, named after the layer and its `role` there."""
         shapes = [None if value is None else value.shape for value in inputs]
-        name = self._unique(self._scoped(role))
-        output = Value(op.output_shape(*shapes), "result", name)
+        try:
+            shape = op.output_shape(*shapes)
+        except ShapeError as error:
+            where = f"In layer {'/'.join(self._scopes)!r}: " if self._scopes else ""
+            raise ShapeError(f"{where}{error}") from error
+        output = Value(shape, "result", self._unique(self._scoped(role)))
         node = Node(op, inputs, output, "/".join(self._scopes), tuple(updates))
         self.nodes.append(node)
         self._producers[output] = node

@@ -13,6 +13,7 @@ import numpy as np
 from pellucid.graph.program import Node, Program, Value
 from pellucid.graph.variable import Variable
 from pellucid.ops._operation import Array
+from pellucid.random import generator, seeded_generator
 
 __all__ = ["Values", "draw", "forward", "gradients", "state_updates"]
 
@@ -23,15 +24,18 @@ def draw(program: Program, batch_size: int, key: Sequence[int | str]) -> Values:
     """Draw the program's random values for one step.
 
     Each comes from a generator of its own, keyed by `key` and the value's name, so that what one
-    layer draws does not depend on the others, and any step can be repeated alone.
+    layer draws does not depend on the others, and any step can be repeated alone. Where the layer
+    has a seed of its own, that and `key` decide alone, whatever the layer is called.
     """
-    from pellucid.random import generator
-
-    return {
-        value: value.sample(generator(*key, value.name), batch_size)
-        for value in program.random_values
-        if value.sample is not None
-    }
+    drawn: Values = {}
+    for value in program.random_values:
+        if value.seed is None:
+            source = generator(*key, value.name)
+        else:
+            source = seeded_generator(value.seed, *key, value.name.rpartition(".")[2])
+        if value.sample is not None:
+            drawn[value] = value.sample(source, batch_size)
+    return drawn
 
 
 def forward(
