@@ -1,0 +1,310 @@
+"""From what users hand over to what programs read: structures, ranks, types, weights, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.data import ArrayDataset, Dataset, as_dataset
+from pellucid.errors import ArgumentError, DataError, ShapeError
+from pellucid.layers._symbolic import flatten
+from pellucid.ops._operation import Array, Shape
+
+if TYPE_CHECKING:
+    from pellucid.models.functional import Model
+
+Batch = tuple[Any, ...]
+
+
+# Arguments of compile, one for each output.
+
+
+def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
+    """Return one entry for each output from a single one, a list, or a dict by output name."""
+    if isinstance(given, Mapping):
+        unknown = set(given) - set(names)
+        if unknown:
+            raise ArgumentError(
+                f"{what}: no output is called {', '.join(sorted(map(str, unknown)))}; "
+                f"the outputs are {', '.join(names)}."
+            )
+        return [given.get(name) for name in names]
+    if isinstance(given, list | tuple):
+        if len(given) != len(names):
+            raise ArgumentError(
+                f"{what}: expected {len(names)} entries, one for each output "
+                f"({', '.join(names)}), received {len(given)}."
+            )
+        return list(given)
+    return [given] * len(names)
+
+
+def lists_per_output(given: Any, names: Sequence[str], what: str) -> list[list[Any]]:
+    """Return a list of metrics for each output."""
+    if given is None:
+        return [[] for _ in names]
+    if isinstance(given, Mapping):
+        chosen = per_output(given, names, what)
+    elif isinstance(given, list | tuple):
+        nested = any(isinstance(entry, list | tuple) for entry in given)
+        if nested or (len(names) > 1 and len(given) == len(names)):
+            chosen = per_output(list(given), names, what)
+        else:
+            chosen = [given] * len(names)
+    else:
+        chosen = [given] * len(names)
+    return [
+        [] if entry is None else list(entry) if isinstance(entry, list | tuple) else [entry]
+        for entry in chosen
+    ]
+
+
+# Batches.
+
+
+def inputs(model: Model, x: Any) -> list[Array]:
+    """Return a batch's inputs as arrays of the model's types, in the model's order."""
+    arrays = []
+    for tensor, part in zip(model.inputs, _parts(x, model.input_names, "inputs"), strict=True):
+        array = _fitted(np.asarray(part), tensor.shape, f"{model.name}, {tensor.call.layer.name}")
+        arrays.append(array if array.dtype == tensor.dtype else array.astype(tensor.dtype))
+    _same_length(arrays, model.input_names)
+    return arrays
+
+
+def feeds(
+    model: Model, batch: Batch, losses: Sequence[Any]
+) -> tuple[list[Array], dict[int, Array], dict[int, Array]]:
+    """Return a batch's inputs, and its targets and sample weights by the index of their output."""
+    x, y, sample_weight = (*batch, None, None)[:3]
+    arrays = inputs(model, x)
+    if y is None:
+        raise DataError(f"{model.name}: targets (y) are needed to compute a loss; received none.")
+    names = model.output_names
+    trained = [index for index, loss in enumerate(losses) if loss is not None]
+    parts = _parts(y, names, "targets")
+    targets = {
+        index: losses[index].prepare(np.asarray(parts[index]), model.outputs[index].shape)
+        for index in trained
+    }
+    _same_length([arrays[0], *targets.values()], [model.input_names[0], *(names[i] for i in trained)])
+    weights: dict[int, Array] = {}
+    if sample_weight is not None:
+        shared = not isinstance(sample_weight, list | tuple | Mapping)
+        given = (
+            [sample_weight] * len(names) if shared else _parts(sample_weight, names, "sample weights")
+        )
+        for index in trained:
+            weights[index] = _sample_weight(given[index], len(arrays[0]))
+    return arrays, targets, weights
+
+
+def weighted_by_class(batch: Batch, class_weight: Mapping[int, float] | None) -> Batch:
+    """Return the batch with each sample's weight multiplied by that of its class."""
+    if class_weight is None:
+        return batch
+    x, y, sample_weight = (*batch, None, None)[:3]
+    labels = np.asarray(y)
+    if labels.ndim > 1 and labels.shape[-1] > 1:
+        labels = labels.argmax(-1)
+    classes = labels.reshape(len(labels), -1)
+    if classes.shape[1] != 1:
+        raise ArgumentError("class_weight needs one class label for each sample.")
+    weight = np.array([class_weight.get(int(c), 1.0) for c in classes[:, 0]], "float32")
+    return x, y, weight if sample_weight is None else weight * np.asarray(sample_weight, "float32")
+
+
+def _parts(structure: Any, names: Sequence[str], what: str) -> list[Any]:
+    """Return the parts of a batch in the order of `names`."""
+    if isinstance(structure, Mapping):
+        missing = [name for name in names if name not in structure]
+        if missing:
+            raise ArgumentError(
+                f"{what}: expected {', '.join(names)}, received {', '.join(map(str, structure))}."
+            )
+        return [structure[name] for name in names]
+    if isinstance(structure, list | tuple) and (len(names) > 1 or _is_one_array(structure)):
+        parts = flatten(structure)
+        if len(parts) != len(names):
+            raise ArgumentError(
+                f"{what}: expected {len(names)} arrays ({', '.join(names)}), received {len(parts)}."
+            )
+        return parts
+    if len(names) > 1:
+        raise ArgumentError(
+            f"{what}: expected a list or dict of {len(names)} arrays ({', '.join(names)}), "
+            f"received {type(structure).__name__}."
+        )
+    return [structure]
+
+
+def _is_one_array(structure: Sequence[Any]) -> bool:
+    return len(structure) == 1 and isinstance(structure[0], np.ndarray)
+
+
+def _fitted(array: Array, shape: Shape, where: str) -> Array:
+    """Return the array with the model's rank: a last axis of one is added or dropped, as in Keras."""
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{where}: expected numbers, received an array of {array.dtype}.")
+    if array.ndim == len(shape) - 1 and shape[-1] == 1:
+        array = array[..., None]
+    elif array.ndim == len(shape) + 1 and array.shape[-1] == 1:
+        array = array[..., 0]
+    fits = array.ndim == len(shape) and all(
+        want is None or have == want for have, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        raise ShapeError(
+            f"{where}: expected an input of shape {shape}, received {array.shape}."
+            + (" Is the batch axis missing? x[None] adds it." if array.shape == shape[1:] else "")
+        )
+    return array
+
+
+def _sample_weight(given: Any, count: int) -> Array:
+    weight = np.asarray(given, "float32")
+    if weight.shape == (count, 1):
+        weight = weight[:, 0]
+    if weight.shape != (count,):
+        raise ShapeError(
+            f"sample_weight: expected shape ({count},), one number for each sample, "
+            f"received {weight.shape}."
+        )
+    return weight
+
+
+def _same_length(arrays: Sequence[Array], names: Sequence[str]) -> None:
+    lengths = [len(array) for array in arrays]
+    if len(set(lengths)) > 1:
+        pairs = ", ".join(f"{name}: {n}" for name, n in zip(names, lengths, strict=True))
+        raise ShapeError(f"Inputs and targets must have as many samples as each other; {pairs}.")
+
+
+# Datasets.
+
+
+def split(
+    x: Any, y: Any, sample_weight: Any, share: float, validation_data: Any
+) -> tuple[tuple[Any, Any, Any], Any]:
+    """Take the last `share` of the samples away, for validation."""
+    if validation_data is not None:
+        return (x, y, sample_weight), validation_data
+    if not 0 < share < 1:
+        raise ArgumentError(f"validation_split must lie between 0 and 1, received {share}.")
+    if isinstance(x, Dataset) or hasattr(x, "__next__") or y is None:
+        raise ArgumentError("validation_split needs arrays; give validation_data instead.")
+    count = len(flatten(x)[0])
+    first = int(count * (1 - share))
+    if not 0 < first < count:
+        raise ArgumentError(
+            f"validation_split={share} of {count} samples leaves none to "
+            f"{'train on' if first == 0 else 'validate on'}."
+        )
+    return (
+        tuple(_sliced(part, slice(None, first)) for part in (x, y, sample_weight)),
+        tuple(_sliced(part, slice(first, None)) for part in (x, y, sample_weight)),
+    )  # type: ignore[return-value]  # a generator of three makes a tuple of three
+
+
+def _sliced(structure: Any, rows: slice) -> Any:
+    if structure is None:
+        return None
+    if isinstance(structure, Mapping):
+        return {key: _sliced(part, rows) for key, part in structure.items()}
+    if isinstance(structure, list | tuple) and any(np.ndim(part) > 0 for part in structure):
+        return [_sliced(part, rows) for part in structure]
+    return np.asarray(structure)[rows]
+
+
+def validation_dataset(data: Any, batch_size: int) -> Dataset:
+    """Return the validation data as a dataset that is not shuffled."""
+    if isinstance(data, list | tuple):
+        if not 2 <= len(data) <= 3:
+            raise ArgumentError(
+                f"validation_data: expected (x, y) or (x, y, sample_weight), received "
+                f"{len(data)} parts."
+            )
+        return as_dataset(*data, batch_size=batch_size)
+    return as_dataset(data, batch_size=batch_size)
+
+
+def length(data: Dataset) -> int | None:
+    """Return how many batches an epoch has, None if that is not known."""
+    return data.length
+
+
+def endless(data: Dataset) -> bool:
+    """Return whether the dataset never comes to an end by itself."""
+    return data.endless
+
+
+def first(batches: Iterator[Batch], steps: int | None) -> Iterator[Batch]:
+    """Return the first `steps` batches, or all."""
+    return batches if steps is None else islice(batches, steps)
+
+
+class Stream:
+    """A dataset's batches, epoch by epoch; with `steps`, an epoch is that many of them."""
+
+    def __init__(self, data: Dataset, steps: int | None) -> None:
+        self.data = data
+        self.steps = steps
+        self._open: Iterator[Batch] | None = None
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the epoch's batches."""
+        if self.steps is None:
+            yield from self.data.batches(epoch)
+            return
+        for _ in range(self.steps):
+            if self._open is None:
+                self._open = iter(self.data.batches(epoch))
+            batch = next(self._open, None)
+            if batch is None:
+                self._open = iter(self.data.batches(epoch))
+                batch = next(self._open, None)
+            if batch is None:
+                return
+            yield batch
+
+
+def is_due(epoch: int, frequency: int | Sequence[int]) -> bool:
+    """Return whether to validate after this epoch (counted from 0)."""
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    return epoch + 1 in frequency
+
+
+def check(model: Model, data: Dataset, losses: Sequence[Any] | None) -> None:
+    """Look through data that is in memory for what could only fail later.
+
+    Raises:
+        DataError: Inputs or targets hold a NaN or an infinity, or labels are out of range.
+    """
+    if not isinstance(data, ArrayDataset):
+        return
+    for name, part in zip(model.input_names, _parts(data.x, model.input_names, "x"), strict=True):
+        _require_finite(np.asarray(part), f"{model.name}: the input {name}")
+    if losses is None:
+        return
+    names = model.output_names
+    for index, part in enumerate(_parts(data.y, names, "y")):
+        if losses[index] is not None:
+            losses[index].check(np.asarray(part), model.outputs[index].shape)
+
+
+def _require_finite(array: Array, what: str) -> None:
+    if array.dtype.kind != "f":
+        return
+    rows = max(1, (1 << 22) // max(1, array[:1].size))
+    for start in range(0, len(array), rows):
+        finite = np.isfinite(array[start : start + rows])
+        if not finite.all():
+            row = start + int(np.argwhere(~finite)[0][0])
+            raise DataError(
+                f"{what} has a NaN or an infinity in sample {row}. Remove or repair such samples "
+                f"(np.isfinite finds them) before training."
+            )

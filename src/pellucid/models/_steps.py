@@ -1,0 +1,124 @@
+"""One step of training, testing or predicting: a batch in, numbers out, weights changed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.errors import NonFiniteError
+from pellucid.graph import Program, Value, Variable
+from pellucid.graph import reference as engine
+from pellucid.ops._operation import Array
+from pellucid.optimizers import Optimizer
+
+__all__ = ["Losses", "predict_step", "test_step", "train_step"]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a step found.
+
+    Attributes:
+        total: The loss: all outputs' losses, weighted, and the penalties on the weights.
+        parts: Each output's own loss.
+        outputs: The predictions for the batch.
+    """
+
+    total: float
+    parts: list[float]
+    outputs: list[Array]
+
+
+def predict_step(program: Program, inputs: Sequence[Array]) -> list[Array]:
+    """Return the outputs for one batch."""
+    random = engine.draw(program, len(inputs[0]), ("predict",)) if program.training else {}
+    values = engine.forward(program, inputs, random)
+    return [values[output] for output in program.outputs]
+
+
+def test_step(program: Program, feeds: Sequence[Array], parts: int) -> Losses:
+    """Return losses and predictions for one batch; nothing is changed."""
+    return _losses(program, engine.forward(program, feeds), parts)
+
+
+def train_step(
+    program: Program,
+    feeds: Sequence[Array],
+    parts: int,
+    variables: Sequence[Variable],
+    optimizer: Optimizer,
+) -> Losses:
+    """Run the program forward and backward and let the optimiser take one step.
+
+    Args:
+        program: Its first output is the loss; then come the `parts` losses of the outputs, and the
+            outputs themselves.
+        feeds: Inputs, targets and sample weights, as the program has them.
+        parts: How many losses there are.
+        variables: The variables to train.
+        optimizer: Takes the step.
+
+    Raises:
+        NonFiniteError: The loss or a gradient is NaN or infinite. Nothing was changed.
+    """
+    random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
+    values = engine.forward(program, feeds, random, keep=True)
+    losses = _losses(program, values, parts)
+    weights = _weights(program, variables)
+    found = engine.gradients(program, values, [w for w in weights if w is not None])
+    gradients = [
+        np.zeros_like(v.value) if w is None else found[w]
+        for v, w in zip(variables, weights, strict=True)
+    ]
+    finite = [bool(np.isfinite(gradient).all()) for gradient in gradients]
+    if not np.isfinite(losses.total) or not all(finite):
+        raise NonFiniteError(_where(program, values, random, variables, finite))
+    updates = engine.state_updates(program, values)
+    optimizer.apply(gradients, variables)
+    for variable, new in updates:
+        variable.assign(new)
+    return losses
+
+
+def _losses(program: Program, values: engine.Values, parts: int) -> Losses:
+    outputs = [values[output] for output in program.outputs]
+    return Losses(
+        float(outputs[0]), [float(part) for part in outputs[1 : 1 + parts]], outputs[1 + parts :]
+    )
+
+
+def _weights(program: Program, variables: Sequence[Variable]) -> list[Value | None]:
+    """Return the program's value of each variable, None for one that it does not read."""
+    by_variable = {
+        id(value.variable): value
+        for node in program.nodes
+        for value in node.inputs
+        if value is not None and value.variable is not None
+    }
+    return [by_variable.get(id(variable)) for variable in variables]
+
+
+def _where(
+    program: Program,
+    values: engine.Values,
+    random: engine.Values,
+    variables: Sequence[Variable],
+    finite: Sequence[bool],
+) -> str:
+    """Say where the first NaN or infinity appeared."""
+    for value in program.inputs:
+        array = values[value]
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0])
+            return f"row {row} of the batch has a NaN or an infinity in its {value.kind}"
+    for variable in program.variables:
+        if not np.isfinite(variable.value).all():
+            return f"the weight {variable.path} already held a NaN or an infinity"
+    for node in program.nodes:
+        if not np.isfinite(values[node.output]).all():
+            layer = f"layer {node.layer!r}" if node.layer else "the loss"
+            return f"{layer} made a NaN or an infinity ({node.op.name}, {node.output.name})"
+    broken = [v.path for v, good in zip(variables, finite, strict=True) if not good]
+    return f"the gradient of {', '.join(broken)} has a NaN or an infinity"

@@ -1,0 +1,525 @@
+"""compile, fit, evaluate, predict: what turns a graph of layers into a model that learns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid import callbacks as callbacks_module
+from pellucid import losses as losses_module
+from pellucid import metrics as metrics_module
+from pellucid import optimizers as optimizers_module
+from pellucid.data import Dataset, as_dataset
+from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
+from pellucid.graph import Program, Tracer
+from pellucid.layers._symbolic import flatten, pack
+from pellucid.models import _feeding as feeding
+from pellucid.models._steps import Losses, predict_step, test_step, train_step
+from pellucid.ops._operation import Array
+from pellucid.ops.add import Add
+from pellucid.ops.rescaling import Rescaling
+
+if TYPE_CHECKING:
+    from pellucid.models.functional import Model
+
+__all__ = ["Trainer"]
+
+Logs = dict[str, float]
+
+
+class Trainer:
+    """The part of a model that trains, evaluates and predicts."""
+
+    def __init__(self) -> None:
+        self.optimizer: Any = None
+        self.loss: Any = None
+        self.stop_training = False
+        self.history: Any = None
+        self._programs: dict[Any, Program] = {}
+        self._compile_arguments: dict[str, Any] | None = None
+        self._losses: list[Any] = []
+        self._loss_weights: list[float] = []
+        self._metric_requests: list[list[tuple[Any, bool]]] = []
+        self._metrics: list[list[tuple[Any, bool]]] | None = None
+        self._trackers: list[metrics_module.Mean] = []
+
+    # Compiling.
+
+    def compile(
+        self: Model,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Choose how the model is trained.
+
+        Args:
+            optimizer: An optimiser or its name.
+            loss: A loss, its name, or a list or dict of them, one for each output.
+            loss_weights: A number for each output's loss, as a list or dict.
+            metrics: Metrics or their names, for all outputs or as a list or dict of such lists.
+            weighted_metrics: Likewise; these count the sample weights.
+            run_eagerly: Accepted for Keras' sake; it changes nothing.
+            steps_per_execution: Likewise.
+            jit_compile: Likewise.
+            auto_scale_loss: Likewise.
+
+        Raises:
+            NameLookupError: No optimiser, loss or metric has this name.
+            ArgumentError: There is not one loss for each output.
+        """
+        del run_eagerly, jit_compile, auto_scale_loss, steps_per_execution
+        self.optimizer = optimizers_module.get(optimizer)
+        self.loss = loss
+        self._compile_arguments = {
+            "optimizer": self.optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        self._programs.clear()
+        self._losses = []
+        self._metrics = None
+        if self.built:
+            self._settle()
+
+    def _settle(self: Model) -> None:
+        """Give each output its losses and metrics, now that the outputs are known."""
+        given = self._require_compiled()
+        if self._losses:
+            return
+        names = self.output_names
+        chosen = feeding.per_output(given["loss"], names, "loss")
+        self._losses = [None if one is None else losses_module.get(one) for one in chosen]
+        if not any(self._losses) and given["loss"] is not None:
+            raise ArgumentError(f"{self.name}: at least one output needs a loss.")
+        weights = feeding.per_output(given["loss_weights"], names, "loss_weights")
+        self._loss_weights = [1.0 if weight is None else float(weight) for weight in weights]
+        plain = feeding.lists_per_output(given["metrics"], names, "metrics")
+        weighted = feeding.lists_per_output(given["weighted_metrics"], names, "weighted_metrics")
+        self._metric_requests = [
+            [(m, False) for m in of_plain] + [(m, True) for m in of_weighted]
+            for of_plain, of_weighted in zip(plain, weighted, strict=True)
+        ]
+        self._trackers = [metrics_module.Mean(name="loss")]
+        if len(names) > 1:
+            self._trackers += [metrics_module.Mean(name=f"{name}_loss") for name in names]
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_weights)
+
+    def _require_compiled(self: Model) -> dict[str, Any]:
+        if self._compile_arguments is None:
+            raise NotBuiltError(
+                f"{self.name} is not compiled. Call compile(optimizer=…, loss=…, metrics=…) first."
+            )
+        return self._compile_arguments
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._compile_arguments is not None
+
+    def get_compile_config(self: Model) -> dict[str, Any]:
+        """Return the arguments of `compile` as JSON, as Keras writes them; {} if not compiled."""
+        from pellucid.models._config import compile_config
+
+        return {} if self._compile_arguments is None else compile_config(self._compile_arguments)
+
+    def compile_from_config(self: Model, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says."""
+        from pellucid.models._config import compile_from_config
+
+        compile_from_config(self, config)
+
+    # Training.
+
+    def fit(
+        self: Model,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+    ) -> Any:
+        """Train the model.
+
+        Args:
+            x: The inputs: an array (N, …), a list or dict of arrays for several inputs, a dataset,
+                or a generator of (x, y) or (x, y, sample weight) batches.
+            y: The targets, likewise; not for datasets and generators, which bring their own.
+            batch_size: How many samples make one step; 32 by default.
+            epochs: The epoch to stop at; from `initial_epoch` 0 on that is how many there are.
+            verbose: 0 for silence, 1 for a progress bar, 2 for one line an epoch, "auto" for 1 in
+                a terminal or notebook and 2 elsewhere.
+            callbacks: Callbacks, called as training goes on.
+            validation_split: The share of the samples, taken from the end, to validate on.
+            validation_data: (x, y) or (x, y, sample weight) or a dataset to validate on.
+            shuffle: Whether every epoch sees the samples in a new order.
+            class_weight: How much a sample of each class counts.
+            sample_weight: How much each sample counts, (N,).
+            initial_epoch: The epoch to begin with, to go on with earlier training.
+            steps_per_epoch: How many batches make an epoch; needed for endless generators.
+            validation_steps: How many batches to validate on.
+            validation_batch_size: The batch size for validation; `batch_size` by default.
+            validation_freq: Validate every so many epochs, or in the epochs listed.
+
+        Returns:
+            The History, whose `history` holds a list of values for each name.
+
+        Raises:
+            ShapeError, DataError: The data does not fit the model; found before the first step.
+            NonFiniteError: The loss or a gradient became NaN or infinite; the weights are those
+                before that step.
+        """
+        batch_size = 32 if batch_size is None else batch_size
+        if validation_split:
+            (x, y, sample_weight), validation_data = feeding.split(
+                x, y, sample_weight, validation_split, validation_data
+            )
+        data = as_dataset(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle)
+        self._prepare(data, needs_targets=True)
+        validation = None
+        if validation_data is not None:
+            validation = feeding.validation_dataset(
+                validation_data, validation_batch_size or batch_size
+            )
+            self._prepare(validation, needs_targets=True)
+        steps = steps_per_epoch or feeding.length(data)
+        if steps is None and feeding.endless(data):
+            raise ArgumentError("fit: steps_per_epoch is needed for data without an end.")
+        calls = callbacks_module.CallbackList(
+            callbacks,
+            add_history=True,
+            add_progress=verbose,
+            model=self,
+            epochs=epochs,
+            steps=steps,
+        )
+        self.stop_training = False
+        calls.on_train_begin()
+        logs: Logs = {}
+        stream = feeding.Stream(data, steps_per_epoch)
+        for epoch in range(calls.first_epoch(initial_epoch), epochs):
+            calls.on_epoch_begin(epoch)
+            logs = self._epoch(stream.batches(epoch), epoch, calls, class_weight)
+            if validation is not None and feeding.is_due(epoch, validation_freq):
+                found = self._evaluated(validation, validation_steps, calls)
+                logs |= {f"val_{name}": value for name, value in found.items()}
+            calls.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        calls.on_train_end(logs)
+        return self.history
+
+    def _epoch(
+        self: Model,
+        batches: Iterator[tuple[Any, ...]],
+        epoch: int,
+        calls: Any,
+        class_weight: Mapping[int, float] | None,
+    ) -> Logs:
+        self.reset_metrics()
+        step = -1
+        for step, batch in enumerate(batches):
+            calls.on_train_batch_begin(step)
+            try:
+                self._train_batch(feeding.weighted_by_class(batch, class_weight))
+                logs = self._results()
+            except NonFiniteError as error:
+                if not calls.handles_non_finite:
+                    raise NonFiniteError(
+                        f"Training stopped in epoch {epoch + 1}, batch {step + 1} (step "
+                        f"{self.optimizer.iterations + 1}): {error}. The weights are those before "
+                        f"this step. A lower learning rate, clipnorm=1.0 or scaled inputs may help."
+                    ) from None
+                logs = {"loss": float("nan")}
+            calls.on_train_batch_end(step, logs)
+            if self.stop_training:
+                break
+        if step < 0:
+            raise DataError("fit: the data has no batches.")
+        return self._results() if np.isfinite(logs["loss"]) else logs
+
+    def train_on_batch(
+        self: Model,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Take one training step on one batch; return loss and metrics since `reset_metrics`."""
+        batch = feeding.weighted_by_class((x, y, sample_weight), class_weight)
+        self._prepare_batch(batch, needs_targets=True)
+        self._train_batch(batch)
+        return self._returned(return_dict)
+
+    def test_on_batch(
+        self: Model, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Evaluate one batch; return loss and metrics since `reset_metrics`."""
+        batch = (x, y, sample_weight)
+        self._prepare_batch(batch, needs_targets=True)
+        self._test_batch(batch)
+        return self._returned(return_dict)
+
+    def _train_batch(self: Model, batch: tuple[Any, ...]) -> None:
+        inputs, targets, weights = self._feeds(batch)
+        variables = self.trainable_weights
+        program = self._loss_program(True, weights, variables)
+        feeds = [*inputs, *targets.values(), *weights.values()]
+        found = train_step(program, feeds, len(targets), variables, self.optimizer)
+        self._record(found, len(inputs[0]), targets, weights)
+
+    # Evaluating.
+
+    def evaluate(
+        self: Model,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss, and then the metrics, on data that is not trained on.
+
+        Args:
+            x: The inputs, as in `fit`.
+            y: The targets, as in `fit`.
+            batch_size: How many samples are run at a time; 32 by default.
+            verbose: As in `fit`.
+            sample_weight: How much each sample counts, (N,).
+            steps: How many batches; all by default.
+            callbacks: Callbacks.
+            return_dict: Whether to return {name: value} instead of a list.
+
+        Returns:
+            The loss alone, or [loss, metric, …], or a dict.
+        """
+        data = as_dataset(x, y, sample_weight, batch_size=32 if batch_size is None else batch_size)
+        self._prepare(data, needs_targets=True)
+        calls = callbacks_module.CallbackList(
+            callbacks, add_progress=verbose, model=self, epochs=1, steps=steps or feeding.length(data)
+        )
+        logs = self._evaluated(data, steps, calls)
+        return self._returned(return_dict, logs)
+
+    def _evaluated(self: Model, data: Dataset, steps: int | None, calls: Any) -> Logs:
+        self.reset_metrics()
+        calls.on_test_begin()
+        step = -1
+        for step, batch in enumerate(feeding.first(data.batches(0), steps)):
+            calls.on_test_batch_begin(step)
+            self._test_batch(batch)
+            calls.on_test_batch_end(step, self._results())
+        if step < 0:
+            raise DataError("evaluate: the data has no batches.")
+        logs = self._results()
+        calls.on_test_end(logs)
+        return logs
+
+    def _test_batch(self: Model, batch: tuple[Any, ...]) -> None:
+        inputs, targets, weights = self._feeds(batch)
+        program = self._loss_program(False, weights, self.trainable_weights)
+        found = test_step(
+            program, [*inputs, *targets.values(), *weights.values()], len(targets)
+        )
+        self._record(found, len(inputs[0]), targets, weights)
+
+    # Predicting.
+
+    def predict(
+        self: Model,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Return the outputs for `x`.
+
+        Args:
+            x: The inputs, as in `fit`.
+            batch_size: How many samples are run at a time; 32 by default.
+            verbose: As in `fit`; "auto" is silent here.
+            steps: How many batches; all by default.
+            callbacks: Callbacks.
+
+        Returns:
+            An array (N, …), or arrays in the structure of the model's outputs.
+        """
+        data = as_dataset(x, batch_size=32 if batch_size is None else batch_size)
+        self._prepare(data)
+        calls = callbacks_module.CallbackList(
+            callbacks,
+            add_progress=0 if verbose == "auto" else verbose,
+            model=self,
+            epochs=1,
+            steps=steps or feeding.length(data),
+        )
+        calls.on_predict_begin()
+        parts: list[list[Array]] = []
+        for step, batch in enumerate(feeding.first(data.batches(0), steps)):
+            calls.on_predict_batch_begin(step)
+            inputs = feeding.inputs(self, batch[0])
+            parts.append(predict_step(self.program(), inputs))
+            calls.on_predict_batch_end(step)
+        calls.on_predict_end()
+        if not parts:
+            raise DataError("predict: the data has no batches.")
+        joined = [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]
+        return pack(self.output, joined)
+
+    def predict_on_batch(self: Model, x: Any) -> Any:
+        """Return the outputs for one batch."""
+        self._prepare_batch((x,))
+        return pack(self.output, predict_step(self.program(), feeding.inputs(self, x)))
+
+    # Losses and metrics.
+
+    @property
+    def metrics(self: Model) -> list[Any]:
+        """The loss's mean and the metrics, in the order in which they are reported."""
+        chosen = [metric for of_output in self._metrics or () for metric, _ in of_output]
+        return [*self._trackers, *chosen]
+
+    @property
+    def metrics_names(self: Model) -> list[str]:
+        """The names of what `evaluate` returns."""
+        return list(self._results())
+
+    def reset_metrics(self: Model) -> None:
+        """Begin counting anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def _record(
+        self: Model,
+        found: Losses,
+        count: int,
+        targets: Mapping[int, Array],
+        weights: Mapping[int, Array],
+    ) -> None:
+        """Add a batch to the running loss and metrics."""
+        for tracker, value in zip(self._trackers, [found.total, *found.parts], strict=False):
+            tracker.update_state(value, sample_weight=count)
+        if self._metrics is None:
+            self._metrics = self._resolved_metrics(targets)
+        for index, of_output in enumerate(self._metrics):
+            for metric, weighted in of_output:
+                weight = weights.get(index) if weighted else None
+                metric.update_state(targets[index], found.outputs[index], sample_weight=weight)
+
+    def _resolved_metrics(self: Model, targets: Mapping[int, Array]) -> list[list[tuple[Any, bool]]]:
+        """Find the metrics asked for by name, which depends on the loss and the shapes."""
+        resolved = []
+        for index, requests in enumerate(self._metric_requests):
+            shape = self.outputs[index].shape
+            target = targets[index].shape if index in targets else None
+            resolved.append(
+                [
+                    (metrics_module.get(request, self._losses[index], shape, target), weighted)
+                    for request, weighted in requests
+                ]
+            )
+        return resolved
+
+    def _results(self: Model) -> Logs:
+        logs = {tracker.name: float(tracker.result()) for tracker in self._trackers}
+        for index, of_output in enumerate(self._metrics or ()):
+            prefix = f"{self.output_names[index]}_" if len(self.outputs) > 1 else ""
+            for metric, _ in of_output:
+                name = base = prefix + metric.name
+                repeat = 0
+                while name in logs:
+                    repeat += 1
+                    name = f"{base}_{repeat}"
+                logs[name] = float(metric.result())
+        return logs
+
+    def _returned(self: Model, return_dict: bool, logs: Logs | None = None) -> Any:
+        logs = self._results() if logs is None else logs
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    # Between data and programs.
+
+    def _prepare(self: Model, data: Dataset, needs_targets: bool = False) -> None:
+        """Check all that can be checked of the data before the first step."""
+        self._prepare_batch(data.sample(), needs_targets)
+        feeding.check(self, data, self._losses if needs_targets else None)
+
+    def _prepare_batch(self: Model, batch: tuple[Any, ...], needs_targets: bool = False) -> None:
+        if not self.built:
+            self.build((None, *np.shape(flatten(batch[0])[0])[1:]))
+        if needs_targets:
+            self._require_compiled()
+            self._settle()
+            if not any(self._losses):
+                raise NotBuiltError(f"{self.name} was compiled without a loss.")
+            self._feeds(batch)
+
+    def _feeds(
+        self: Model, batch: tuple[Any, ...]
+    ) -> tuple[list[Array], dict[int, Array], dict[int, Array]]:
+        """Return a batch's inputs, and its targets and weights by the index of their output."""
+        return feeding.feeds(self, batch, self._losses)
+
+    def _loss_program(
+        self: Model, training: bool, weights: Mapping[int, Array], variables: Sequence[Any]
+    ) -> Program:
+        """Return the program from inputs, targets and weights to [loss, parts…, outputs…]."""
+        key = ("loss", training, tuple(weights), self._frozen())
+        if key not in self._programs:
+            g = Tracer(training)
+            inputs = self._trace_inputs(g)
+            outputs = flatten(self.call(g, *inputs))
+            targets, weight_values, parts, weighted = [], [], [], []
+            for index, loss in enumerate(self._losses):
+                if loss is None:
+                    continue
+                targets.append(g.input(loss.target_shape(outputs[index].shape), "target", "target"))
+                weight = None
+                if index in weights:
+                    weight = g.input((None,), "sample_weight", "target")
+                    weight_values.append(weight)
+                parts.append(loss.build(g, outputs[index], targets[-1], weight))
+                scale = self._loss_weights[index]
+                part = parts[-1]
+                weighted.append(part if scale == 1 else g.apply(Rescaling(scale), part))
+            penalties = [
+                g.apply(v.regularizer.operation(), g.weight(v), role=f"{v.path}.penalty")
+                for v in variables
+                if v.regularizer is not None
+            ]
+            terms = [*weighted, *penalties]
+            total = terms[0] if len(terms) == 1 else g.apply(Add(), *terms, role="total_loss")
+            self._programs[key] = g.program(
+                [*inputs, *targets, *weight_values], [total, *parts, *outputs]
+            )
+        return self._programs[key]
