@@ -37,6 +37,7 @@ __all__ = [
     "check_padding",
     "check_pair",
     "check_pooling",
+    "check_sides",
 ]
 
 
@@ -50,17 +51,27 @@ def check_pair(op: str, name: str, pair: Any, least: int = 1) -> None:
         )
 
 
+def check_sides(op: str, name: str, sides: Any) -> None:
+    """Raise ArgumentError unless `sides` is ((top, bottom), (left, right)), none below 0."""
+    good = isinstance(sides, tuple) and len(sides) == 2
+    pairs = sides if good else ()
+    good = good and all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs)
+    if not good or not all(isinstance(n, int) and n >= 0 for pair in pairs for n in pair):
+        raise ArgumentError(
+            f"{op}: {name} must be ((top, bottom), (left, right)), whole numbers of at least 0, "
+            f"received {sides!r}."
+        )
+
+
 def check_padding(op: str, padding: Any) -> None:
     """Raise ArgumentError unless `padding` is 'valid', 'same' or ((top, bottom), (left, right))."""
-    if padding in ("valid", "same"):
-        return
-    if not isinstance(padding, tuple) or len(padding) != 2:
+    if isinstance(padding, tuple):
+        check_sides(op, "padding", padding)
+    elif padding not in ("valid", "same"):
         raise ArgumentError(
             f"{op}: padding must be 'valid', 'same' or ((top, bottom), (left, right)), "
             f"received {padding!r}."
         )
-    for side in padding:
-        check_pair(op, "each side of padding", side, least=0)
 
 
 def check_pooling(op: str, pool_size: Any, strides: Any, padding: Any) -> None:

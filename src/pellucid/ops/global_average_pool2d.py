@@ -2,10 +2,10 @@
 
     y[n, c] = 1 / (H·W) · Σ_i Σ_j  x[n, i, j, c]
 
-| tensor | shape                                |
-|--------|--------------------------------------|
-| x      | (N, H, W, C)                         |
-| y      | (N, C), with keepdims (N, 1, 1, C)   |
+| tensor | shape                              |
+|--------|------------------------------------|
+| x      | (N, H, W, C)                       |
+| y      | (N, C), with keepdims (N, 1, 1, C) |
 
 Source: Lin, Chen, Yan, "Network in Network", ICLR, 2014.
 """

@@ -5,10 +5,10 @@
 Where several pixels are the largest, the first in row-major order wins, and it alone receives the
 gradient.
 
-| tensor | shape                                |
-|--------|--------------------------------------|
-| x      | (N, H, W, C)                         |
-| y      | (N, C), with keepdims (N, 1, 1, C)   |
+| tensor | shape                              |
+|--------|------------------------------------|
+| x      | (N, H, W, C)                       |
+| y      | (N, C), with keepdims (N, 1, 1, C) |
 
 Source: Oquab, Bottou, Laptev, Sivic, "Is Object Localization for Free? Weakly-Supervised Learning
 with Convolutional Neural Networks", CVPR, 2015.
