@@ -26,11 +26,10 @@ def readable_size(count: int) -> str:
     if count < 1000:
         return f"{count} byte{'' if count == 1 else 's'}"
     value = float(count)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 1000:
-            break
-    return f"{value:.1f} {unit}"
+    units = ["kB", "MB", "GB"]
+    while (value := value / 1000) >= 1000 and len(units) > 1:
+        del units[0]
+    return f"{value:.1f} {units[0]}"
 
 
 def read_bytes(path: StrPath, limit: int = MAX_ARRAY_BYTES) -> bytes:

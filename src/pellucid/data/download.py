@@ -46,9 +46,7 @@ def fetch(urls: Sequence[str], path: Path, size: int, sha256: str, advice: str) 
                 atomic_write(path, content)
             return content
         failures.append(f"{url}: SHA-256 is {found}, expected {sha256}")
-    raise DownloadError(
-        f"{path.name} could not be downloaded ({'; '.join(failures)}).\n{advice}"
-    )
+    raise DownloadError(f"{path.name} could not be downloaded ({'; '.join(failures)}).\n{advice}")
 
 
 def _download(url: str, size: int) -> bytes:

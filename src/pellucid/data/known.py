@@ -8,7 +8,6 @@ Multiple Layers of Features from Tiny Images", 2009.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -46,14 +46,13 @@ def load_mnist() -> tuple[Pair, Pair]:
 
 def _decode() -> bytes:
     packed = importlib.resources.files("pellucid.data").joinpath("mnist.xz").read_bytes()
+    name = "The packaged MNIST file"
     advice = "The installation is damaged: reinstall pellucid."
     try:
         content = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(packed, _SIZE + 1)
     except lzma.LZMAError as error:
-        raise DataError(f"The packaged MNIST file cannot be unpacked ({error}). {advice}") from error
+        raise DataError(f"{name} cannot be unpacked ({error}). {advice}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != _SHA256:
-        raise DataError(
-            f"The packaged MNIST file has SHA-256 {found}, expected {_SHA256}. {advice}"
-        )
+        raise DataError(f"{name} has SHA-256 {found}, expected {_SHA256}. {advice}")
     return content

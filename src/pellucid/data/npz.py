@@ -21,6 +21,8 @@ from pellucid.errors import DataError
 
 __all__ = ["read_npz"]
 
+Array = np.ndarray[Any, Any]
+
 # Deflate packs at most 1032 bytes into one, so a larger claim is a lie told to make us allocate.
 _MAX_RATIO = 1032
 _MAX_MEMBERS = 1000
@@ -31,7 +33,7 @@ _HEADER = re.compile(
 )
 
 
-def read_npz(path: StrPath, names: Collection[str] | None = None) -> dict[str, np.ndarray[Any, Any]]:
+def read_npz(path: StrPath, names: Collection[str] | None = None) -> dict[str, Array]:
     """Return the arrays of an NPZ file by name; of `names` only, when given.
 
     Raises:
@@ -88,9 +90,7 @@ def _members(
     return members
 
 
-def _array(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str
-) -> np.ndarray[Any, Any]:
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> Array:
     data = archive.read(member)
     if data[:6] != b"\x93NUMPY" or len(data) < 12:
         raise DataError(f"{where}: expected an array as NumPy saves it.")
