@@ -19,7 +19,7 @@ from pellucid.ops._terms import Cell, Expression, Product, Sum, cell_of
 
 __all__ = ["Merge"]
 
-Size = TypeVar("Size", int, int | None)
+Size = TypeVar("Size")
 
 
 class Merge(Operation):
