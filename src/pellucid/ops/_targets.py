@@ -10,13 +10,21 @@ from pellucid.ops._shapes import agree
 from pellucid.ops._terms import Call, Constant, Expression, Product, Sum, cell_of
 
 __all__ = [
+    "EPSILON",
     "check_class_targets",
     "check_same_shape",
     "check_smoothing",
     "class_numbers",
     "class_target",
     "class_targets",
+    "clip",
+    "clipped",
+    "gate",
+    "is_open",
 ]
+
+EPSILON = 1e-7
+"""How far from 0 and 1 a probability is held before its logarithm is taken, as in Keras."""
 
 
 def check_smoothing(op: str, label_smoothing: float) -> None:
@@ -106,3 +114,23 @@ def class_target(
     kept = Constant("1 − label_smoothing", 1 - label_smoothing)
     spread = Constant("label_smoothing / classes", label_smoothing / prediction.shape[-1])
     return Sum((Product((kept, wanted)), spread))
+
+
+def clipped(p: Array) -> Array:
+    """Return p, but at least ε and at most 1 − ε."""
+    return np.clip(p, EPSILON, 1 - EPSILON)
+
+
+def clip(p: float) -> float:
+    """Return what `clipped` makes of one number."""
+    return min(max(p, EPSILON), 1 - EPSILON)
+
+
+def is_open(p: Array) -> Array:
+    """Return where `clipped` leaves p as it is: where its derivative is 1 and not 0."""
+    return (p > EPSILON) & (p < 1 - EPSILON)
+
+
+def gate(p: float) -> float:
+    """Return the derivative of `clip`."""
+    return 1.0 if EPSILON < p < 1 - EPSILON else 0.0
