@@ -7,8 +7,10 @@
 | x0, x1 … | the same, or 1 where they differ (`_merge.py`)           |
 | y        | the shape that all spread to                             |
 
-Every tensor gets the gradient as it comes: ∂L/∂xᵢ = dy. A sum is what makes a residual connection:
-He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", CVPR 2016.
+Every tensor gets the gradient as it comes: ∂L/∂xᵢ = dy.
+
+Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition", CVPR 2016 (the residual
+connection).
 """
 
 from __future__ import annotations

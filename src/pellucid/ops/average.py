@@ -8,6 +8,9 @@
 | y        | the shape that all spread to                   |
 
 ∂L/∂xᵢ = dy / k.
+
+Source: Keras' Average layer; averaging several networks' outputs: Hansen, Salamon, "Neural Network
+Ensembles", IEEE Transactions on Pattern Analysis and Machine Intelligence 12(10), 1990.
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@
 | y        | along `axis` the sum of the sizes        |
 
 Each tensor gets its own piece of the gradient.
+
+Source: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015 (branches side by side); Huang,
+Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks", CVPR 2017.
 """
 
 from __future__ import annotations

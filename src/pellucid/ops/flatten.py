@@ -8,6 +8,8 @@
 | y      | (N, product of …)|
 
 A tensor of shape (N,) becomes (N, 1), as in Keras.
+
+Source: Keras' Flatten layer, channels last.
 """
 
 from __future__ import annotations

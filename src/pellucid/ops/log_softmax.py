@@ -81,7 +81,7 @@ class LogSoftmax(Operation):
         yield Case(cls(axis=1), ((2, 3, 4),))
         yield Case(cls(axis=-2), ((1, 2, 3, 2),))
         yield Case(cls(), ((2, 1),))
-        yield Case(cls(), ((2, 4),), lambda generator: (generator.normal(-500, 9, (2, 4)),))
+        yield Case(cls(), ((2, 4),), lambda generator: (generator.normal(-30, 3, (2, 4)),))
 
     @classmethod
     def invalid_cases(cls) -> Iterator[Invalid]:

@@ -8,6 +8,8 @@
 | y        | the shape that all spread to                   |
 
 ∂L/∂xᵢ = dy where xᵢ wins, else 0. Among equals the first tensor wins, and has all of the gradient.
+
+Source: Goodfellow, Warde-Farley, Mirza, Courville, Bengio, "Maxout Networks", ICML 2013.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@
 | y        | the shape that all spread to                   |
 
 ∂L/∂xᵢ = dy where xᵢ wins, else 0. Among equals the first tensor wins, and has all of the gradient.
+
+Source: Keras' Minimum layer; the counterpart of the maximum.
 """
 
 from __future__ import annotations

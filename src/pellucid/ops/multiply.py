@@ -8,6 +8,8 @@
 | y        | the shape that all spread to                   |
 
 ∂L/∂xᵢ = dy · the product of the others.
+
+Source: Hu, Shen, Sun, "Squeeze-and-Excitation Networks", CVPR 2018 (channels scaled by gates).
 """
 
 from __future__ import annotations

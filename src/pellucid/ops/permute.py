@@ -8,6 +8,8 @@
 | y      | (N, S_dims[0], S_dims[1], …)               |
 
 As in Keras the axes are counted from 1, the batch being axis 0, which stays where it is.
+
+Source: Keras' Permute layer.
 """
 
 from __future__ import annotations

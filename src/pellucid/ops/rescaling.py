@@ -8,6 +8,8 @@
 | y      | as x's |
 
 scale and offset are one number for all channels, or one for each. Whole numbers become float32.
+
+Source: Keras' Rescaling layer.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@
 | y      | (N, *target_shape) |
 
 One size of the target may be −1: it becomes what is left over.
+
+Source: Keras' Reshape layer.
 """
 
 from __future__ import annotations

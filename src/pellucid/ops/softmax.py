@@ -79,7 +79,7 @@ class Softmax(Operation):
         yield Case(cls(axis=-2), ((1, 2, 3, 2),))
         yield Case(cls(), ((4,),))
         yield Case(cls(), ((2, 1),))
-        yield Case(cls(), ((2, 4),), lambda generator: (generator.normal(1000, 3, (2, 4)),))
+        yield Case(cls(), ((2, 4),), lambda generator: (generator.normal(30, 3, (2, 4)),))
 
     @classmethod
     def invalid_cases(cls) -> Iterator[Invalid]:

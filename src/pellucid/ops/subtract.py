@@ -8,6 +8,8 @@
 | y      | the shape that both spread to                  |
 
 ∂L/∂x0 = dy, ∂L/∂x1 = −dy.
+
+Source: Keras' Subtract layer.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ where n is, by `reduction`,
 | weights | x's, or that of its first axes; left out: all weigh 1    |
 | y       | ()                                                       |
 
-Where n is 0 the mean is 0. The reductions are Keras'; weights have no gradient.
+Where n is 0 the mean is 0. Weights have no gradient.
+
+Source: the reductions of Keras' losses.
 """
 
 from __future__ import annotations
