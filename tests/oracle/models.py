@@ -6,7 +6,6 @@ def sequential(k):
     return k.Sequential(
         [
             k.Input((12, 12, 2)),
-            L.RandomFlip("horizontal"),
             L.Rescaling(0.5, offset=0.1),
             L.Conv2D(4, 3, activation="relu", kernel_initializer="he_normal"),
             L.BatchNormalization(),

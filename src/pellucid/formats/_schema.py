@@ -10,12 +10,11 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pellucid.errors import LoadError
-from pellucid.layers._layer import Layer, LayerOptions
-from pellucid.models import Model, Sequential
+from pellucid.layers._layer import Layer
 
 __all__ = ["Config", "checked_compile_config", "checked_model", "known_layers"]
 
@@ -33,7 +32,25 @@ _ENTRY_KEYS = {
     "shared_object_id",
 }
 _MODEL_MODULES = {"Functional": "keras.models.functional", "Sequential": "keras.models.sequential"}
-_MODEL_KEYS = {"layers", "build_input_shape", "input_layers", "output_layers"}
+_MODEL_KEYS = {
+    "name",
+    "trainable",
+    "dtype",
+    "layers",
+    "build_input_shape",
+    "input_layers",
+    "output_layers",
+}
+_OBJECT_MODULES = {
+    "keras.initializers": "pellucid.initializers",
+    "keras.regularizers": "pellucid.regularizers",
+    "keras.optimizers.schedules": "pellucid.optimizers.schedules",
+    "keras.optimizers": "pellucid.optimizers",
+    "keras.losses": "pellucid.losses",
+    "keras.metrics": "pellucid.metrics",
+}
+"""Where the objects of each of Keras' modules are found here: a closed list."""
+
 _COMPILE_KEYS = {"optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"}
 _CALL_OPTIONS: dict[str, Callable[[Any], bool]] = {
     "mask": lambda value: value is None,
@@ -43,43 +60,14 @@ _CALL_OPTIONS: dict[str, Callable[[Any], bool]] = {
 # Options of Keras that have no counterpart here, and the values at which they do nothing. With
 # any other value the model would compute something else, so that is an error.
 _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
-    "activity_regularizer": (None,),
-    "alpha_constraint": (None,),
     "auto_scale_loss": (True, False),
-    "autocast": (True,),
-    "beta_constraint": (None,),
-    "bias_constraint": (None,),
-    "data_format": ("channels_last", None),
-    "depthwise_constraint": (None,),
-    "ema_momentum": (0.99,),
-    "ema_overwrite_frequency": (None,),
-    "gamma_constraint": (None,),
-    "gradient_accumulation_steps": (None,),
-    "ignore_class": (None,),
-    "input_axes": (None,),
     "jit_compile": (True, False, "auto", None),
-    "kernel_constraint": (None,),
-    "lora_alpha": (None,),
-    "lora_rank": (None,),
-    "loss_scale_factor": (None,),
-    "noise_shape": (None,),
-    "optional": (False,),
-    "output_axes": (None,),
-    "pointwise_constraint": (None,),
-    "quantization_config": (None,),
-    "ragged": (False,),
-    "renorm": (False,),
-    "renorm_clipping": (None,),
-    "renorm_momentum": (0.99,),
-    "rms_scaling": (False,),
     "run_eagerly": (True, False),
-    "sparse": (False,),
     "steps_per_execution": (1,),
-    "synchronized": (False,),
-    "use_ema": (False,),
 }
 _PLAIN_DTYPES = {"float16", "float32", "float64", "int32", "int64", "uint8"}
 _MAX_INTEGER = 2**53
+_MAX_LAYERS = 5000
 
 
 def known_layers() -> dict[str, type[Layer]]:
@@ -124,32 +112,33 @@ class _Checker:
 
     def __init__(self, where: str) -> None:
         self.where = where
+        self.layers = 0
 
     def error(self, place: str, problem: str) -> LoadError:
         return LoadError(f"{self.where}: {place} {problem}.")
 
     def model(self, entry: Any) -> Config:
         kind, config = self.entry(entry, "the model")
-        if kind not in _MODEL_MODULES or not self._is_module(entry, _MODEL_MODULES[kind], "keras"):
+        if kind not in _MODEL_MODULES or not _is_from(entry, _MODEL_MODULES[kind], "keras"):
             raise self._unknown("the model", entry, sorted(_MODEL_MODULES))
         place = f"model {config.get('name')!r}"
+        if unknown := set(config) - _MODEL_KEYS:
+            raise self.error(place, f"has unknown options: {', '.join(sorted(unknown))}")
         layers = config.get("layers")
         if not isinstance(layers, list):
             raise self.error(place, "has no list of layers")
-        rest = {key: value for key, value in config.items() if key not in _MODEL_KEYS}
-        structure = {key: config[key] for key in _MODEL_KEYS & set(config)}
-        cls = Sequential if kind == "Sequential" else Model
-        checked = self.arguments(place, cls, rest)
-        checked |= structure | {"layers": [self.layer(layer) for layer in layers]}
-        return self._made_of(entry, checked)
+        return self._made_of(entry, config | {"layers": [self.layer(layer) for layer in layers]})
 
     def layer(self, entry: Any) -> Config:
+        self.layers += 1
+        if self.layers > _MAX_LAYERS:
+            raise self.error("the model", f"has more than {_MAX_LAYERS:,} layers")
         kind, config = self.entry(entry, "a layer")
         if kind in _MODEL_MODULES:
             return self.model(entry)
         place = f"layer {config.get('name')!r} ({kind})"
         known = known_layers()
-        if kind not in known or not self._is_module(entry, "keras.layers"):
+        if kind not in known or not _is_from(entry, "keras.layers"):
             raise self._unknown(place, entry, known)
         return self._made_of(entry, self.arguments(place, known[kind], config))
 
@@ -158,7 +147,7 @@ class _Checker:
         if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
             raise self.error(what, "is not an object with a class_name")
         kind, config = entry["class_name"], entry.get("config")
-        if kind in {"Lambda", "function"}:
+        if kind in {"Lambda", "function", "__lambda__", "__bytes__"}:
             raise self.error(what, f"is a {kind}, that is code; code in a file is never run")
         if not isinstance(config, dict):
             raise self.error(f"{what} {kind!r}", "has no config")
@@ -173,10 +162,18 @@ class _Checker:
         return kind, config
 
     def arguments(self, place: str, cls: type, config: Config) -> Config:
-        """Return the arguments of a class, each checked."""
+        """Return the arguments of a class, each checked.
+
+        A class that takes options by keyword refuses those it does not know by itself.
+        """
         names = _parameters(cls)
-        self.without_effect(place, {k: v for k, v in config.items() if k not in names})
-        return {k: self.value(f"{place}: {k}", v) for k, v in config.items() if k in names}
+        if names is not None:
+            self.without_effect(place, {k: v for k, v in config.items() if k not in names})
+        return {
+            key: self.value(f"{place}: {key}", value)
+            for key, value in config.items()
+            if names is None or key in names
+        }
 
     def without_effect(self, place: str, rest: Config) -> None:
         for key, value in rest.items():
@@ -198,12 +195,12 @@ class _Checker:
         if value["class_name"] in ("__numpy__", "__tensor__"):
             return self._array(place, value)
         kind, config = self.entry(value, place)
-        if kind == "DTypePolicy" and self._is_module(value, "keras", "keras.dtype_policies"):
+        if kind == "DTypePolicy" and _is_from(value, "keras", "keras.dtype_policies"):
             return config.get("name")
-        if self._is_module(value, "keras.layers"):
+        if _is_from(value, "keras.layers"):
             return self.layer(value)
         for module, name in _OBJECT_MODULES.items():
-            if self._is_module(value, module):
+            if _is_from(value, module):
                 known = importlib.import_module(name)._REGISTRY.classes
                 if kind in known:
                     checked = self.arguments(f"{place} ({kind})", known[kind], config)
@@ -238,42 +235,29 @@ class _Checker:
                     raise self.error(place, f"is called with {key}={value!r}, which is unknown")
         return nodes
 
-    @staticmethod
-    def _is_module(entry: Config, *modules: str) -> bool:
-        """Return whether an entry says it is from one of the modules, or from inside of one."""
-        module = entry.get("module")
-        if not isinstance(module, str):
-            return False
-        # Keras' own code lives in keras.src; older versions write that name.
-        public = module.replace("keras.src.", "keras.", 1)
-        return public in modules or any(
-            public.startswith(f"{inside}.") and module != public for inside in modules
-        )
-
-    def _unknown(self, place: str, entry: Config, known: Any) -> LoadError:
-        names = f"; known are {', '.join(known)}" if known else ""
+    def _unknown(self, place: str, entry: Config, known: Iterable[str]) -> LoadError:
+        names = ", ".join(known)
         named = f"{entry.get('module')}.{entry['class_name']}"
-        return self.error(place, f"is {named}, which is not known here{names}")
+        known_ones = f"; known are {names}" if names else ""
+        return self.error(place, f"is {named}, which is not known here{known_ones}")
 
 
-_OBJECT_MODULES = {
-    "keras.initializers": "pellucid.initializers",
-    "keras.regularizers": "pellucid.regularizers",
-    "keras.optimizers.schedules": "pellucid.schedules",
-    "keras.optimizers": "pellucid.optimizers",
-    "keras.losses": "pellucid.losses",
-    "keras.metrics": "pellucid.metrics",
-}
-"""Where the objects of each of Keras' modules are found here: a closed list."""
+def _is_from(entry: Config, *modules: str) -> bool:
+    """Return whether an entry says it is from one of the modules, or from inside of one."""
+    module = entry.get("module")
+    if not isinstance(module, str):
+        return False
+    # Keras' own code lives in keras.src, and some versions write where inside it a class is.
+    public = module.replace("keras.src.", "keras.", 1)
+    return public in modules or any(
+        module != public and public.startswith(f"{inside}.") for inside in modules
+    )
 
 
 @functools.cache
-def _parameters(cls: type) -> frozenset[str]:
-    names = {
-        parameter.name
-        for parameter in inspect.signature(cls).parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD
-    }
-    if issubclass(cls, Layer):
-        names |= set(LayerOptions.__annotations__)
-    return frozenset(names)
+def _parameters(cls: type) -> frozenset[str] | None:
+    """Return the names of a class's arguments; None if it takes any by keyword."""
+    parameters = inspect.signature(cls).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return frozenset(parameter.name for parameter in parameters)

@@ -154,6 +154,11 @@ def _optimizer_state(model: Model, remaining: dict[str, Array], where: str) -> l
             f"{model.optimizer.name} has {len(expected)}."
         )
     values: list[Any] = [value for value in state if value is not None]
+    if values[0].dtype.kind not in "iu" or not all(np.isfinite(value).all() for value in values):
+        raise LoadError(
+            f"{where}: the optimiser's state is not usable: its step is {values[0]}, or a number "
+            "in it is NaN or infinite. Load the model with compile=False to do without it."
+        )
     return values + [own for _, own in model.optimizer.variables[len(values) :]]
 
 
