@@ -109,11 +109,15 @@ class Axis:
         """How many positions the window takes."""
         return (self.size + self.before + self.after - self.extent) // self.stride + 1
 
+    def meets(self, position: int, tap: int) -> int | None:
+        """Return the cell under a tap of the window at `position`; None in the padding."""
+        cell = position * self.stride + tap * self.dilation - self.before
+        return cell if 0 <= cell < self.size else None
+
     def taps(self, position: int) -> Iterator[tuple[int, int | None]]:
         """Yield (tap, cell) of the window at `position`; the cell is None in the padding."""
         for tap in range(self.window):
-            cell = position * self.stride + tap * self.dilation - self.before
-            yield tap, cell if 0 <= cell < self.size else None
+            yield tap, self.meets(position, tap)
 
     def inside(self) -> list[int]:
         """Return how many cells of the image, padding left out, each window covers."""
