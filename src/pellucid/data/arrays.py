@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.data.dataset import Array, Batch, Dataset, leaves, map_leaves, shuffled_order
 from pellucid.errors import ArgumentError, DataError
 
-__all__ = ["ArrayDataset"]
+__all__ = ["ArrayDataset", "check_finite"]
 
 # Looking for NaN makes a temporary array of this many numbers at most.
 _CHUNK = 1 << 20
@@ -106,7 +106,7 @@ class ArrayDataset(Dataset):
         """Raise DataError where a number is NaN or infinite."""
         for name, part in zip(("x", "y", "sample_weight"), self._parts, strict=False):
             for array in leaves(part):
-                _check_finite(array, name)
+                check_finite(array, name)
 
 
 def _arrays(part: Any, name: str) -> Any:
@@ -150,7 +150,8 @@ def _common_length(parts: Batch) -> int:
     return length
 
 
-def _check_finite(array: Array, name: str) -> None:
+def check_finite(array: Array, name: str) -> None:
+    """Raise DataError where a number of an array is NaN or infinite; `name` names the array."""
     if array.dtype.kind != "f":
         return
     rows = max(1, _CHUNK * len(array) // max(array.size, 1))
