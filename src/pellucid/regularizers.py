@@ -31,7 +31,7 @@ class Regularizer:
 
     def __call__(self, x: npt.ArrayLike) -> float:
         """Return the penalty of `x`."""
-        return float(self.operation().forward(np.asarray(x)))
+        return float(self.operation().forward(np.asarray(x, float)))
 
     def get_config(self) -> Config:
         """Return the arguments that make this penalty again."""
