@@ -229,7 +229,10 @@ def _duplicates(scans: list[FileScan], root: Path) -> list[Problem]:
             Problem("warning", "same_picture_in_two_classes", message, tuple(conflicts))
         )
     if leaks:
-        message = "The same picture is in two parts: what is trained on must not be in validation or test."
+        message = (
+            "The same picture is in two parts: what is trained on must not be in validation or "
+            "test."
+        )
         problems.append(Problem("warning", "same_picture_in_two_parts", message, tuple(leaks)))
     if repeats:
         message = (

@@ -18,6 +18,8 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})
 
 _MAX_BYTES = 1 << 30
 _DELIMITERS = ",;\t|"
+# No text has these; a file of something else soon does.
+_CONTROL = re.compile(r"[\0-\x08\x0e-\x1f]")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
@@ -133,7 +135,7 @@ def _decode(data: bytes, where: str) -> str:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if "\0" not in text:
+        if not _CONTROL.search(text):
             return text
     raise DataError(f"{where}: expected a CSV file (text), received something else.")
 
