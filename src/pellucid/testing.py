@@ -136,6 +136,11 @@ def check_op(
 
     y = op.forward(*inputs)
     dy = generator.standard_normal(y.shape)
+    tensors = {**present, "dy": dy, "y": y}
+    originals |= {"dy": dy.copy(), "y": y.copy()}
+    gradients = dict(zip(names, op.backward(dy, y, *inputs), strict=True))
+    for name, tensor in tensors.items():
+        assert np.array_equal(tensor, originals[name]), f"{op}: forward or backward changed {name}."
     _check_shape(op, names, inputs, y)
     check_gradients(
         op.forward,
@@ -146,7 +151,6 @@ def check_op(
         tolerance=tolerance,
         seed=seed,
     )
-    gradients = dict(zip(names, op.backward(dy, y, *inputs), strict=True))
     for name, gradient in gradients.items():
         assert (gradient is not None) == (name in wrt), (
             f"{op}: expected {'a' if name in wrt else 'no'} gradient of {name}."
@@ -156,10 +160,7 @@ def check_op(
         _assert_same(op, f"the gradient of {name} alone", alone, gradients[name])
     _check_precision(op, inputs, dy)
     _check_layouts(op, names, inputs, dy, y, gradients)
-    for name, x in present.items():
-        assert np.array_equal(x, originals[name]), f"{op}: forward or backward changed {name}."
 
-    tensors = {**present, "dy": dy, "y": y}
     for cell in _sample(y.shape, cells, generator):
         _check_terms(f"{op}: y{list(cell)}", op.terms(cell, *inputs), float(y[cell]), tensors)
     for name in wrt:
