@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pellucid import optimizers as optimizers_module
 from pellucid.data.dataset import Dataset, leaves
 from pellucid.data.iterables import as_dataset
 from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
-from pellucid.graph import Program, Tracer
+from pellucid.graph import Program, Tracer, Variable
 from pellucid.layers._symbolic import flatten, pack
 from pellucid.models import _feeding as feeding
 from pellucid.models._steps import Losses, predict_step, test_step, train_step
@@ -24,7 +24,7 @@ from pellucid.ops.add import Add
 from pellucid.ops.rescaling import Rescaling
 from pellucid.random import get_seed
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "loss_program"]
 
 Logs = dict[str, float]
 
@@ -489,35 +489,58 @@ class Trainer(Network):
         return feeding.feeds(self, batch, self._losses)
 
     def _loss_program(
-        self, training: bool, weights: Mapping[int, Array], variables: Sequence[Any]
+        self, training: bool, weights: Mapping[int, Array], variables: Sequence[Variable]
     ) -> Program:
         """Return the program from inputs, targets and weights to [loss, parts…, outputs…]."""
         key = ("loss", training, tuple(weights), self._frozen())
         if key not in self._programs:
-            g = Tracer(training)
-            inputs = self._trace_inputs(g)
-            outputs = flatten(self.call(g, *inputs))
-            targets, weight_values, parts, weighted = [], [], [], []
-            for index, loss in enumerate(self._losses):
-                if loss is None:
-                    continue
-                targets.append(g.input(loss.target_shape(outputs[index].shape), "target", "target"))
-                weight = None
-                if index in weights:
-                    weight = g.input((None,), "sample_weight", "target")
-                    weight_values.append(weight)
-                parts.append(loss.build(g, outputs[index], targets[-1], weight))
-                scale = self._loss_weights[index]
-                part = parts[-1]
-                weighted.append(part if scale == 1 else g.apply(Rescaling(scale), part))
-            penalties = [
-                g.apply(v.regularizer.operation(), g.weight(v), role=f"{v.path}.penalty")
-                for v in variables
-                if v.regularizer is not None
-            ]
-            terms = [*weighted, *penalties]
-            total = terms[0] if len(terms) == 1 else g.apply(Add(), *terms, role="total_loss")
-            self._programs[key] = g.program(
-                [*inputs, *targets, *weight_values], [total, *parts, *outputs]
+            self._programs[key] = loss_program(
+                self, self._losses, self._loss_weights, training, weights, variables
             )
         return self._programs[key]
+
+
+def loss_program(
+    model: Network,
+    losses: Sequence[Any],
+    loss_weights: Sequence[float],
+    training: bool,
+    weighted: Collection[int],
+    variables: Sequence[Variable],
+) -> Program:
+    """Trace a model together with its losses.
+
+    Args:
+        model: The model.
+        losses: The loss of each output, or None.
+        loss_weights: How much each output's loss counts.
+        training: Whether to trace for training.
+        weighted: The outputs whose samples have weights.
+        variables: The variables whose penalties count.
+
+    Returns:
+        A program that reads inputs, then targets, then sample weights, and makes the total loss,
+        each output's own loss, and the outputs.
+    """
+    g = Tracer(training)
+    inputs = model.trace_inputs(g)
+    outputs = flatten(model.call(g, *inputs))
+    targets, sample_weights, parts, terms = [], [], [], []
+    for index, loss in enumerate(losses):
+        if loss is None:
+            continue
+        target = g.input(loss.target_shape(outputs[index].shape), "target", "target")
+        weight = g.input((None,), "sample_weight", "target") if index in weighted else None
+        part = loss.build(g, outputs[index], target, weight)
+        scale = loss_weights[index]
+        terms.append(part if scale == 1 else g.apply(Rescaling(scale), part, role="weighted_loss"))
+        targets.append(target)
+        sample_weights += [] if weight is None else [weight]
+        parts.append(part)
+    terms += [
+        g.apply(v.regularizer.operation(), g.weight(v), role=f"{v.path.replace('/', '.')}.penalty")
+        for v in variables
+        if v.regularizer is not None
+    ]
+    total = terms[0] if len(terms) == 1 else g.apply(Add(), *terms, role="total_loss")
+    return g.program([*inputs, *targets, *sample_weights], [total, *parts, *outputs])
