@@ -26,8 +26,10 @@ from pellucid.ops._terms import Call, Cell, Constant, Expression, Maximum, Named
 
 __all__ = ["WEIGHTS", "check_gradients", "check_op"]
 
-# Inputs with one of these names are weights, which have no batch axis; all others have one.
-_WEIGHTS = {"alpha", "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "w"}
+WEIGHTS = frozenset(
+    {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "alpha", "w"}
+)
+"""The inputs of Pellucid's operations that are weights, by name: they have no batch axis."""
 
 
 def check_gradients(
