@@ -213,6 +213,7 @@ class Trainer(Network):
             model=self,
             epochs=epochs,
             steps=steps_per_epoch or data.batch_count,
+            batch_size=data.batch_size,
         )
         self.stop_training = False
         calls.on_train_begin()
@@ -238,8 +239,12 @@ class Trainer(Network):
         class_weight: Mapping[int, float] | None,
     ) -> Logs:
         self.reset_metrics()
+        logs = self._results()
+        done = calls.batches_done(epoch)
         step = -1
         for step, batch in enumerate(batches):
+            if step < done:
+                continue
             calls.on_train_batch_begin(step)
             try:
                 self._train_batch(feeding.weighted_by_class(batch, class_weight))
@@ -320,7 +325,12 @@ class Trainer(Network):
         data = as_dataset(x, y, sample_weight, batch_size=32 if batch_size is None else batch_size)
         self._prepare(data, needs_targets=True)
         calls = callbacks_module.CallbackList(
-            callbacks, add_progress=verbose, model=self, epochs=1, steps=steps or data.batch_count
+            callbacks,
+            add_progress=verbose,
+            model=self,
+            epochs=1,
+            steps=steps or data.batch_count,
+            batch_size=data.batch_size,
         )
         logs = self._evaluated(data, steps, calls)
         return self._returned(return_dict, logs)
@@ -375,6 +385,7 @@ class Trainer(Network):
             model=self,
             epochs=1,
             steps=steps or data.batch_count,
+            batch_size=data.batch_size,
         )
         calls.on_predict_begin()
         parts: list[list[Array]] = []
