@@ -16,6 +16,10 @@ def call(arrays, settings):
     positional = [arrays[f"x{i}"] for i in range(sum(k[0] == "x" for k in arrays))]
     keywords = {k.removeprefix("kw_"): v for k, v in arrays.items() if k.startswith("kw_")}
     function = attrgetter(settings["name"])(keras.ops)
-    result = function(*positional, **keywords, **settings.get("arguments", {}))
+    arguments = {
+        name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+        for name, value in settings.get("arguments", {}).items()
+    }
+    result = function(*positional, **keywords, **arguments)
     results = result if isinstance(result, (tuple, list)) else [result]
     return {f"y{i}": np.asarray(y) for i, y in enumerate(results)}, None
