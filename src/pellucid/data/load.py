@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.data._files import StrPath
 from pellucid.data.array_source import ArraySource, read_arrays, source_kind
-from pellucid.data.arrays import ArrayDataset
+from pellucid.data.arrays import ArrayDataset, check_finite
 from pellucid.data.check_folder import FileScan, scan_folder
 from pellucid.data.csv_table import Table, read_csv
 from pellucid.data.dataset import Array, Dataset, shuffled_order
@@ -323,6 +323,8 @@ def _named(dataset: Dataset, class_names: tuple[str, ...] | None) -> Dataset:
 
 def _load_arrays(source: ArraySource, options: _Options, natural_order: bool) -> Loaded:
     x_train, _ = source.parts["training"]
+    for part, (x, _) in source.parts.items():
+        check_finite(x, f"{source.where}: {part} x")
     labels, class_names = labels_as_classes(source)
     parts = {part: (x, labels[part]) for part, (x, _) in source.parts.items()}
     if options.validation is not None and "validation" not in parts:
