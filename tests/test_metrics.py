@@ -75,8 +75,11 @@ FAMILY = [
     (SparseCategoricalAccuracy(), lambda: labels(9, 4, 5), lambda: scores(9, 4, 5)),
     (TopKCategoricalAccuracy(k=2), *CATEGORICAL),
     (SparseTopKCategoricalAccuracy(k=3), *SPARSE),
-    (SparseTopKCategoricalAccuracy(k=2, from_sorted_ids=True), lambda: labels(9),
-     lambda: labels(9, 4).astype("float32")),
+    (
+        SparseTopKCategoricalAccuracy(k=2, from_sorted_ids=True),
+        lambda: labels(9),
+        lambda: labels(9, 4).astype("float32"),
+    ),
     (Precision(), *BINARY),
     (Precision(thresholds=[0.2, 0.5, 0.8]), *BINARY),
     (Precision(top_k=2), *CATEGORICAL),
@@ -152,7 +155,10 @@ def test_by_hand():
     assert Recall()(y, p) == pytest.approx(2 / 3)
     # of the pairs of a positive and a negative, the share in which the positive scores higher
     assert AUC(num_thresholds=1000)(y, p) == pytest.approx(1 / 3, abs=1e-3)
-    assert TopKCategoricalAccuracy(k=2)([[0, 0, 1], [0, 1, 0]], [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]) == 0.5
+    assert (
+        TopKCategoricalAccuracy(k=2)([[0, 0, 1], [0, 1, 0]], [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
+        == 0.5
+    )
     assert BinaryAccuracy()([1, 0], [0.6, 0.6]) == 0.5
     assert Precision()([0], [0.1]) == 0.0
     assert Mean().result() == 0.0
@@ -164,15 +170,31 @@ def test_equal_scores_count_as_in_keras():
     assert SparseTopKCategoricalAccuracy(k=3)([0], [[np.nan, 0.5, 0.5]]) == 0.0
 
 
-@pytest.mark.parametrize("cls", [Accuracy, BinaryAccuracy, MeanSquaredError, MeanAbsoluteError,
-                                 RootMeanSquaredError, Precision, Recall, AUC, BinaryCrossentropy])
+@pytest.mark.parametrize(
+    "cls",
+    [
+        Accuracy,
+        BinaryAccuracy,
+        MeanSquaredError,
+        MeanAbsoluteError,
+        RootMeanSquaredError,
+        Precision,
+        Recall,
+        AUC,
+        BinaryCrossentropy,
+    ],
+)
 def test_one_axis_never_spreads_over_another(cls):
     y, p = bits(7), np.round(probabilities(7), 1)
     column = cls()(y, p[:, None])
     assert column == cls()(y[:, None], p) == cls()(y, p)
     assert cls()(y, p, np.ones(7)) == pytest.approx(column)
-    for true, pred, weight in [(y[:1], p, None), (y, p[:, None], np.ones(3)), (bits(7, 2), p, None),
-                               (bits(7, 1), np.zeros((7, 7)), None)]:
+    for true, pred, weight in [
+        (y[:1], p, None),
+        (y, p[:, None], np.ones(3)),
+        (bits(7, 2), p, None),
+        (bits(7, 1), np.zeros((7, 7)), None),
+    ]:
         with pytest.raises((ShapeError, DataError)):
             cls()(true, pred, weight)
 
@@ -241,9 +263,13 @@ def test_found_and_not_found():
         metrics.get("precison")
     with pytest.raises(TypeMismatchError):
         metrics.get(None)
-    for make in (lambda: Precision(thresholds=1.5), lambda: AUC(curve="XY"),
-                 lambda: AUC(summation_method="mid"), lambda: AUC(num_thresholds=1),
-                 lambda: AUC(multi_label=True)):
+    for make in (
+        lambda: Precision(thresholds=1.5),
+        lambda: AUC(curve="XY"),
+        lambda: AUC(summation_method="mid"),
+        lambda: AUC(num_thresholds=1),
+        lambda: AUC(multi_label=True),
+    ):
         with pytest.raises(ArgumentError):
             make()
 
