@@ -8,6 +8,7 @@ from pellucid.callbacks._callback import Callback, CallbackList, History, Lambda
 from pellucid.callbacks.checkpoints import BackupAndRestore, ModelCheckpoint
 from pellucid.callbacks.csv_logger import CSVLogger
 from pellucid.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from pellucid.callbacks.progress import ProgbarLogger
 from pellucid.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "ProgbarLogger",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
