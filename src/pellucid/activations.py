@@ -10,172 +10,60 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from pellucid import ops
 from pellucid.errors import ArgumentError, unknown_name
+from pellucid.ops import (
+    celu,
+    elu,
+    hard_shrink,
+    hard_sigmoid,
+    hard_silu,
+    hard_tanh,
+    leaky_relu,
+    linear,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    soft_shrink,
+    softmax,
+    softplus,
+    softsign,
+    sparse_plus,
+    sparse_sigmoid,
+    squareplus,
+    tanh,
+    tanh_shrink,
+    threshold,
+)
 from pellucid.ops._activations import ALIASES
 from pellucid.ops._operation import Array
-from pellucid.ops.activation import Activation
-from pellucid.ops.log_softmax import LogSoftmax
-from pellucid.ops.softmax import Softmax
 
 Function = Callable[..., Array]
 
 
-def linear(x: npt.ArrayLike) -> Array:
-    """Return x."""
-    return _floating(x)
-
-
-def relu(
-    x: npt.ArrayLike,
-    negative_slope: float = 0.0,
-    max_value: float | None = None,
-    threshold: float = 0.0,
-) -> Array:
-    """Return x where threshold < x < max_value, max_value above, a slope below.
-
-    >>> relu([-1.0, 2.0])
-    array([0., 2.], dtype=float32)
-    """
-    op = Activation("relu", negative_slope=negative_slope, max_value=max_value, threshold=threshold)
-    return op.forward(_floating(x))
-
-
-def leaky_relu(x: npt.ArrayLike, negative_slope: float = 0.2) -> Array:
-    """Return x where x > 0, negative_slope · x elsewhere."""
-    return Activation("leaky_relu", negative_slope=negative_slope).forward(_floating(x))
-
-
-def relu6(x: npt.ArrayLike) -> Array:
-    """Return min(max(x, 0), 6)."""
-    return Activation("relu6").forward(_floating(x))
-
-
-def elu(x: npt.ArrayLike, alpha: float = 1.0) -> Array:
-    """Return x where x > 0, alpha · (eˣ − 1) elsewhere."""
-    return Activation("elu", alpha=alpha).forward(_floating(x))
-
-
-def selu(x: npt.ArrayLike) -> Array:
-    """Return λ · elu(x, α), with the λ and α that keep mean 0 and variance 1."""
-    return Activation("selu").forward(_floating(x))
-
-
-def celu(x: npt.ArrayLike, alpha: float = 1.0) -> Array:
-    """Return x where x > 0, alpha · (e^(x / alpha) − 1) elsewhere."""
-    return Activation("celu", alpha=alpha).forward(_floating(x))
-
-
 def gelu(x: npt.ArrayLike, approximate: bool = False) -> Array:
-    """Return x · Φ(x), with Φ the normal distribution, or its approximation with tanh."""
-    return Activation("gelu", approximate=approximate).forward(_floating(x))
+    """Return x · Φ(x), with Φ the normal distribution function, or its approximation with tanh.
 
-
-def silu(x: npt.ArrayLike) -> Array:
-    """Return x · σ(x); also called swish."""
-    return Activation("silu").forward(_floating(x))
-
-
-def sigmoid(x: npt.ArrayLike) -> Array:
-    """Return σ(x) = 1 / (1 + e⁻ˣ)."""
-    return Activation("sigmoid").forward(_floating(x))
-
-
-def hard_sigmoid(x: npt.ArrayLike) -> Array:
-    """Return relu6(x + 3) / 6."""
-    return Activation("hard_sigmoid").forward(_floating(x))
-
-
-def hard_silu(x: npt.ArrayLike) -> Array:
-    """Return x · hard_sigmoid(x); also called hard_swish."""
-    return Activation("hard_silu").forward(_floating(x))
-
-
-def log_sigmoid(x: npt.ArrayLike) -> Array:
-    """Return log σ(x)."""
-    return Activation("log_sigmoid").forward(_floating(x))
-
-
-def tanh(x: npt.ArrayLike) -> Array:
-    """Return the hyperbolic tangent."""
-    return Activation("tanh").forward(_floating(x))
-
-
-def hard_tanh(x: npt.ArrayLike) -> Array:
-    """Return min(max(x, −1), 1)."""
-    return Activation("hard_tanh").forward(_floating(x))
-
-
-def tanh_shrink(x: npt.ArrayLike) -> Array:
-    """Return x − tanh(x)."""
-    return Activation("tanh_shrink").forward(_floating(x))
-
-
-def softplus(x: npt.ArrayLike) -> Array:
-    """Return log(1 + eˣ)."""
-    return Activation("softplus").forward(_floating(x))
-
-
-def softsign(x: npt.ArrayLike) -> Array:
-    """Return x / (1 + |x|)."""
-    return Activation("softsign").forward(_floating(x))
-
-
-def squareplus(x: npt.ArrayLike, b: float = 4) -> Array:
-    """Return (x + √(x² + b)) / 2."""
-    return Activation("squareplus", b=b).forward(_floating(x))
+    >>> gelu([-1.0, 2.0]).round(4)
+    array([-0.1587,  1.9545], dtype=float32)
+    """
+    return ops.gelu(x, approximate)
 
 
 def exponential(x: npt.ArrayLike) -> Array:
-    """Return eˣ."""
-    return Activation("exponential").forward(_floating(x))
+    """Return eˣ.
 
-
-def mish(x: npt.ArrayLike) -> Array:
-    """Return x · tanh(softplus(x))."""
-    return Activation("mish").forward(_floating(x))
-
-
-def threshold(x: npt.ArrayLike, threshold: float, default_value: float) -> Array:
-    """Return x where x > threshold, default_value elsewhere."""
-    op = Activation("threshold", threshold=threshold, default_value=default_value)
-    return op.forward(_floating(x))
-
-
-def hard_shrink(x: npt.ArrayLike, threshold: float = 0.5) -> Array:
-    """Return x where |x| > threshold, 0 elsewhere."""
-    return Activation("hard_shrink", threshold=threshold).forward(_floating(x))
-
-
-def soft_shrink(x: npt.ArrayLike, threshold: float = 0.5) -> Array:
-    """Return x moved towards 0 by threshold, 0 if it would cross."""
-    return Activation("soft_shrink", threshold=threshold).forward(_floating(x))
-
-
-def sparse_plus(x: npt.ArrayLike) -> Array:
-    """Return 0 below −1, (x + 1)² / 4 up to 1, x above."""
-    return Activation("sparse_plus").forward(_floating(x))
-
-
-def sparse_sigmoid(x: npt.ArrayLike) -> Array:
-    """Return min(max((x + 1) / 2, 0), 1)."""
-    return Activation("sparse_sigmoid").forward(_floating(x))
-
-
-def softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
-    """Return exp x / Σ exp x along an axis: probabilities that add up to 1.
-
-    >>> softmax([1.0, 1.0])
-    array([0.5, 0.5], dtype=float32)
+    >>> exponential([0.0, 1.0]).round(3)
+    array([1.   , 2.718], dtype=float32)
     """
-    return Softmax(axis).forward(_floating(x))
-
-
-def log_softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
-    """Return log softmax(x), computed without overflow."""
-    return LogSoftmax(axis).forward(_floating(x))
+    return ops.exp(x)
 
 
 def get(identifier: Any) -> Function:
@@ -216,13 +104,6 @@ def serialize(activation: Function) -> str:
 def deserialize(config: Any) -> Function:
     """Return the function that `serialize` wrote down."""
     return get(config)
-
-
-def _floating(x: npt.ArrayLike) -> Array:
-    """Return x as an array of floats: float32, unless it is an array of another such type."""
-    array = np.asarray(x)
-    known = isinstance(x, np.ndarray | np.floating) and array.dtype.kind == "f"
-    return array if known else array.astype(np.float32)
 
 
 _FUNCTIONS: dict[str, Function] = {

@@ -5,7 +5,7 @@ A layer owns its weights and states what it computes as operations; nothing else
 
 from pellucid.layers._layer import Layer, serialize
 from pellucid.layers._registry import deserialize
-from pellucid.layers.activations import ELU, LeakyReLU, ReLU, Softmax
+from pellucid.layers.activations import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from pellucid.layers.convolution import (
     Conv2D,
     Conv2DTranspose,
@@ -94,6 +94,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "PReLU",
     "Permute",
     "RandomContrast",
     "RandomFlip",

@@ -1,17 +1,21 @@
-"""Activation functions as layers: ReLU, LeakyReLU, ELU, Softmax."""
+"""Activation functions as layers: ReLU, LeakyReLU, ELU, PReLU, Softmax."""
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Unpack
 
-from pellucid.errors import ArgumentError
+from pellucid import initializers, regularizers
+from pellucid.errors import ArgumentError, ShapeError
 from pellucid.graph import Tracer, Value
-from pellucid.layers._arguments import number
+from pellucid.layers._arguments import number, positive
 from pellucid.layers._layer import Layer, LayerOptions
+from pellucid.ops._operation import Shape
 from pellucid.ops.activation import Activation
+from pellucid.ops.prelu import PReLU as PReLUOperation
 from pellucid.ops.softmax import Softmax as SoftmaxOperation
 
-__all__ = ["ELU", "LeakyReLU", "ReLU", "Softmax"]
+__all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
 
 
 class ReLU(Layer):
@@ -108,6 +112,67 @@ class ELU(Layer):
     def call(self, g: Tracer, x: Value) -> Value:
         """Apply the function."""
         return g.apply(Activation("elu", alpha=self.alpha), x)
+
+
+class PReLU(Layer):
+    """The negative numbers made smaller by slopes that are learned: any shape, kept.
+
+    y = x for x > 0, alpha · x else.
+
+    Args:
+        alpha_initializer: What the slopes start as; the input's shape without the batch.
+        alpha_regularizer: The penalty on the slopes.
+        shared_axes: The axes along which one slope holds, counted from 1: [1, 2] gives images one
+            slope for each channel.
+        **options: name, trainable, dtype, input_shape.
+
+    Raises:
+        ArgumentError: `shared_axes` is not a list of axes.
+        ShapeError: The input has no such axis, or a size that is needed is not known.
+
+    Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", ICCV 2015.
+
+    >>> PReLU("ones")([[-1.0, 2.0]])
+    array([[-1.,  2.]], dtype=float32)
+    """
+
+    keras_only: ClassVar[Mapping[str, Any]] = {"alpha_constraint": None}
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        shared_axes: int | Sequence[int] | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.shared_axes: list[int] | None = None
+        if shared_axes is not None:
+            axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
+            self.shared_axes = [positive(self.name, "each of shared_axes", n) for n in axes]
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the slopes."""
+        shared = self.shared_axes or []
+        if any(axis >= len(input_shape) for axis in shared):
+            raise ShapeError(
+                f"{self.name}: shared_axes {shared} do not all exist in an input of shape "
+                f"{input_shape}."
+            )
+        sizes = [1 if i in shared else n for i, n in enumerate(input_shape)][1:]
+        known = [n for n in sizes if n is not None]
+        if len(known) != len(sizes):
+            raise ShapeError(
+                f"{self.name}: sizes that do not share a slope must be known to make the weights, "
+                f"received shape {input_shape}. Add the unknown axes to shared_axes."
+            )
+        self.alpha = self.add_weight("alpha", known, self.alpha_initializer, self.alpha_regularizer)
+
+    def call(self, g: Tracer, x: Value) -> Value:
+        """Apply the function."""
+        return g.apply(PReLUOperation(), x, g.weight(self.alpha))
 
 
 class Softmax(Layer):

@@ -101,12 +101,13 @@ class _RandomLayer(Layer):
                 f"received {factor!r}."
             )
         numbers = [number(self.name, name, n) for n in pair]
-        if len(numbers) == 1:
-            numbers = [max(-abs(numbers[0]), low), abs(numbers[0])]
-        if numbers[0] > high or numbers[-1] < low:
+        # Of a pair, Keras lets the limits themselves lie outside, if some of what is between fits.
+        if numbers[0] > high or numbers[-1] < low or (len(numbers) == 1 and numbers[0] < low):
             raise ArgumentError(
                 f"{self.name}: {name} must lie from {low:g} to {high:g}, received {factor!r}."
             )
+        if len(numbers) == 1:
+            numbers = [max(-abs(numbers[0]), low), abs(numbers[0])]
         return min(numbers), max(numbers)
 
 
