@@ -1,9 +1,8 @@
 """What each operation means: one file for each; and the same as plain functions.
 
 `pellucid.ops.softmax`, `pellucid.ops.conv` and their kind are functions with `keras.ops`' names and
-arguments, defined in `functional.py` and `_activation_functions.py`. The operations themselves,
-with gradients and the account of every number, are classes: `pellucid.ops.softmax.Softmax` is
-imported by `from pellucid.ops.softmax import Softmax`, and `operations()` has all of them.
+arguments. The operations themselves, with gradients and the account of every number, are classes in
+modules of their own (`from pellucid.ops.softmax import Softmax`); `operations()` has all of them.
 """
 
 from pellucid.ops._activation_functions import (
@@ -38,13 +37,18 @@ from pellucid.ops._activation_functions import (
     tanh_shrink,
     threshold,
 )
+from pellucid.ops._loss_functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    multi_hot,
+    one_hot,
+    sparse_categorical_crossentropy,
+)
 from pellucid.ops._registry import operations
 from pellucid.ops.functional import (
     add,
     average_pool,
     batch_normalization,
-    binary_crossentropy,
-    categorical_crossentropy,
     concatenate,
     conv,
     conv_transpose,
@@ -53,12 +57,9 @@ from pellucid.ops.functional import (
     max_pool,
     maximum,
     minimum,
-    multi_hot,
     multiply,
-    one_hot,
     reshape,
     separable_conv,
-    sparse_categorical_crossentropy,
     subtract,
     transpose,
 )
