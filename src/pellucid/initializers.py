@@ -491,7 +491,7 @@ deserialize = _REGISTRY.deserialize
 
 
 def __getattr__(name: str) -> type[Initializer]:
-    """Return a class by Keras' other names for it, such as `glorot_uniform`, `zeros` and `normal`."""
+    """Return a class by another of its names in Keras: `glorot_uniform`, `zeros`, `normal`."""
     if name in _REGISTRY.classes:
         return _REGISTRY.classes[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
