@@ -7,7 +7,6 @@ The names are Keras': `import pellucid as keras` runs code written for Keras 3, 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -90,14 +89,15 @@ __all__ = [
 keras = sys.modules[__name__]
 
 
-class _KerasAlias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _KerasAlias:
     """Makes `import pellucid.keras.layers` give `pellucid.layers` itself, not a second copy."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Claim `pellucid.keras` and everything below it."""
         del path, target
         if f"{fullname}.".startswith("pellucid.keras."):
-            return ModuleSpec(fullname, self)
+            # A loader by its methods: the base class, in importlib.abc, is slow to import.
+            return ModuleSpec(fullname, self)  # type: ignore[arg-type]
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
