@@ -44,14 +44,8 @@ from pellucid.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
-from pellucid.layers.preprocessing import (
-    RandomContrast,
-    RandomFlip,
-    RandomRotation,
-    RandomTranslation,
-    RandomZoom,
-    Rescaling,
-)
+from pellucid.layers.preprocessing import RandomContrast, RandomFlip, Rescaling
+from pellucid.layers.random_transforms import RandomRotation, RandomTranslation, RandomZoom
 from pellucid.layers.reshaping import (
     Cropping2D,
     Flatten,

@@ -56,14 +56,18 @@ class Layer:
     A layer of your own has a `build` that makes its weights, once the shape of its input is
     known, and a `call` that states what it computes by applying operations:
 
-    ```python
-    class Scale(Layer):
-        def build(self, input_shape):
-            self.factor = self.add_weight("factor", input_shape[-1:], "ones")
-
-        def call(self, g, x):
-            return g.apply(ops.multiply.Multiply(), x, g.weight(self.factor))
-    ```
+    >>> from pellucid.ops.multiply import Multiply
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight("factor", (1, *input_shape[1:]), "ones")
+    ...
+    ...     def call(self, g, x):
+    ...         return g.apply(Multiply(), x, g.weight(self.factor))
+    >>> scale = Scale()
+    >>> scale([[1.0, 2.0]])
+    array([[1., 2.]], dtype=float32)
+    >>> scale.weights
+    [<Variable path=scale/factor, shape=(1, 2), dtype=float32>]
 
     Its gradient, its shape and its explanation follow from the operations.
     """
@@ -83,7 +87,7 @@ class Layer:
             raise ArgumentError(f"A layer's name is a text without '/', received {name!r}.")
         self.name: str = name or automatic_name(snake_case(type(self).__name__))
         self._trainable = bool(options.get("trainable", True))
-        self.dtype = _dtype_name(options.get("dtype"))
+        self.dtype = _dtype_name(self.name, options.get("dtype"))
         dim = options.get("input_dim")
         shape = options.get("input_shape") if dim is None else (dim,)
         self.declared_input_shape = None if shape is None else tuple(shape)
@@ -404,12 +408,12 @@ def require_channels_last(layer: str, data_format: str | None) -> str:
     return "channels_last"
 
 
-def _dtype_name(dtype: Any) -> str:
+def _dtype_name(layer: str, dtype: Any) -> str:
     if isinstance(dtype, dict):
         dtype = dtype.get("config", {}).get("name")
     name = "float32" if dtype is None else str(getattr(dtype, "name", dtype))
     if name not in ("float32", "float64"):
-        raise ArgumentError(f"dtype must be 'float32' or 'float64', received {name!r}.")
+        raise ArgumentError(f"{layer}: dtype must be 'float32' or 'float64', received {name!r}.")
     return name
 
 

@@ -15,6 +15,7 @@ from pellucid.layers import (
     normalization,
     pooling,
     preprocessing,
+    random_transforms,
     reshaping,
 )
 from pellucid.layers._layer import Layer
@@ -30,6 +31,7 @@ _MODULES = (
     normalization,
     pooling,
     preprocessing,
+    random_transforms,
     reshaping,
 )
 _PUBLIC = {name: getattr(module, name) for module in _MODULES for name in module.__all__}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+import numpy as np
+
 from pellucid.graph import Tracer, Value
 from pellucid.layers._arguments import choice, pair, sides
 from pellucid.layers._layer import Layer, LayerOptions, require_channels_last
@@ -194,4 +196,6 @@ class UpSampling2D(Layer):
 
 def _whole(numbers: Any) -> tuple[int, ...]:
     """Return a tuple; whether it holds what it should, its operation checks."""
-    return tuple(numbers) if isinstance(numbers, Sequence) else numbers
+    if not isinstance(numbers, Sequence | np.ndarray):
+        return numbers  # type: ignore[no-any-return]  # the operation says what is wrong with it
+    return tuple(int(n) if isinstance(n, np.integer) else n for n in numbers)
