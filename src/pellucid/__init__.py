@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid import (
         activations,
+        backend,
         callbacks,
         data,
         datasets,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         optimizers,
         plots,
         regularizers,
+        saving,
         testing,
         utils,
     )
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations",
+    "backend",
     "callbacks",
     "data",
     "datasets",
@@ -52,6 +55,7 @@ _MODULES = (
     "optimizers",
     "plots",
     "regularizers",
+    "saving",
     "testing",
     "utils",
 )
@@ -67,6 +71,7 @@ __all__ = [
     "Model",
     "Sequential",
     "activations",
+    "backend",
     "callbacks",
     "data",
     "datasets",
@@ -82,6 +87,7 @@ __all__ = [
     "optimizers",
     "plots",
     "regularizers",
+    "saving",
     "testing",
     "utils",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.data.arrays import ArrayDataset
 from pellucid.data.dataset import Dataset, map_leaves
-from pellucid.data.iterables import as_dataset
+from pellucid.data.iterables import SequenceDataset, as_dataset
 from pellucid.errors import ArgumentError, DataError, ShapeError
 from pellucid.layers._symbolic import flatten
 from pellucid.ops._operation import Array, Shape
@@ -243,6 +243,12 @@ def validation_dataset(data: Any, batch_size: int) -> Dataset:
             )
         return as_dataset(*data, batch_size=batch_size)
     return as_dataset(data, batch_size=batch_size)
+
+
+def seed(data: Dataset, value: int) -> None:
+    """Let the order of a dataset that was made here depend on `value`."""
+    if isinstance(data, ArrayDataset | SequenceDataset):
+        data.seed = value
 
 
 def first(batches: Iterator[Batch], steps: int | None) -> Iterator[Batch]:

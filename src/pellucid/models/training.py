@@ -196,9 +196,7 @@ class Trainer(Network):
             (x, y, sample_weight), validation_data = feeding.split(
                 x, y, sample_weight, validation_split, validation_data
             )
-        data = as_dataset(
-            x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=get_seed()
-        )
+        data = as_dataset(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle)
         self._prepare(data, needs_targets=True)
         validation = None
         if validation_data is not None:
@@ -217,6 +215,8 @@ class Trainer(Network):
         )
         self.stop_training = False
         calls.on_train_begin()
+        if data is not x:
+            feeding.seed(data, get_seed())  # not before: a restored run brings its own seed
         logs: Logs = {}
         stream = feeding.Stream(data, steps_per_epoch)
         for epoch in range(calls.first_epoch(initial_epoch), epochs):
