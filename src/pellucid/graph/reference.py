@@ -23,14 +23,14 @@ Values = dict[Value, Array]
 def draw(program: Program, batch_size: int, key: Sequence[int | str]) -> Values:
     """Draw the program's random values for one step.
 
-    Each comes from a generator of its own, keyed by `key` and the value's name, so that what one
-    layer draws does not depend on the others, and any step can be repeated alone. Where the layer
-    has a seed of its own, that and `key` decide alone, whatever the layer is called.
+    Each comes from a generator of its own, keyed by `key` and the value's place among them, so
+    that any step can be repeated alone. Where the layer has a seed of its own, that and `key`
+    decide alone, wherever the layer stands.
     """
     drawn: Values = {}
-    for value in program.random_values:
+    for place, value in enumerate(program.random_values):
         if value.seed is None:
-            source = generator(*key, value.name)
+            source = generator(*key, place)
         else:
             source = seeded_generator(value.seed, *key, value.name.rpartition(".")[2])
         if value.sample is not None:
