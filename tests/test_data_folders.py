@@ -207,6 +207,9 @@ def messy(folder):
     (folder / "cat" / "empty.jpg").touch()
     whole = (folder / "dog" / "1.png").read_bytes()
     (folder / "dog" / "half.png").write_bytes(whole[: len(whole) // 2])
+    photo = io.BytesIO()
+    Image.effect_noise((900, 700), 80).save(photo, "JPEG")
+    (folder / "dog" / "half.jpg").write_bytes(photo.getvalue()[: len(photo.getvalue()) // 2])
     (folder / "dog" / "copy of 2.png").write_bytes((folder / "dog" / "2.png").read_bytes())
     (folder / "dog" / "stray cat.png").write_bytes((folder / "cat" / "3.png").read_bytes())
     (folder / "dog" / "IMG_0042").write_bytes((folder / "cat" / "4.png").read_bytes())
@@ -222,7 +225,10 @@ def test_check_finds_everything(messy):
     expected = {
         "empty": ("error", ["cat/empty.jpg"]),
         "not_an_image": ("error", ["cat/note.png: expected a JPEG"]),
-        "corrupt": ("error", ["dog/half.png: the PNG image is damaged"]),
+        "corrupt": (
+            "error",
+            ["dog/half.jpg: the image is damaged", "dog/half.png: the PNG image is damaged"],
+        ),
         "no_images_in_class": ("error", ["horse"]),
         "same_picture_in_two_classes": ("warning", ["cat/3.png = dog/stray cat.png"]),
         "duplicate": ("warning", ["dog/2.png = dog/copy of 2.png"]),

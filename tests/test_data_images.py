@@ -303,6 +303,16 @@ def test_a_photographed_digit_looks_like_mnists(paper, ink):
     np.testing.assert_allclose(centre, 13.5, atol=0.51)
 
 
+def test_uneven_light_and_noise_do_not_matter():
+    sheet = draw_digit(210, 40).astype(float)
+    shade = np.linspace(1, 0.55, sheet.shape[1])[None] * np.linspace(1, 0.9, len(sheet))[:, None]
+    prepare = ImagePreprocessing((28, 28), "grayscale", fit="digit", invert="auto")
+    even, uneven = (prepare.resize(s.astype(np.uint8)).astype(int) for s in (sheet, sheet * shade))
+    assert np.abs(even - uneven).mean() < 3
+    noise = np.random.default_rng(2).normal(200, 3, (300, 400)).astype(np.uint8)
+    assert prepare.resize(noise).max() == 0
+
+
 def test_invert():
     dark = np.zeros((10, 10), np.uint8)
     dark[4:6, 4:6] = 200

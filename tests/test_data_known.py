@@ -208,7 +208,7 @@ def no_network(monkeypatch):
     def refuse(*args, **options):
         raise urllib.error.URLError("Network is unreachable")
 
-    monkeypatch.setattr(download.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
 
 
 def test_without_a_network_the_error_says_which_file_goes_where(home, no_network):

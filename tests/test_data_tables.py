@@ -97,6 +97,12 @@ def test_tables_nothing_can_be_learned_from(text, hint, table):
         TablePreprocessing.fit(rows, "y").targets(rows)
 
 
+def test_a_number_far_beyond_the_training_rows_is_a_mistake(table):
+    fitted = TablePreprocessing.fit(table(FLOWERS), "kind")
+    with pytest.raises(DataError, match="line 2, column 'size': 1e12 is 5e\\+11 standard dev"):
+        fitted.transform(table("size,colour\n1e12,red\n", "new.csv"))
+
+
 def test_infinity_is_no_number(table):
     fitted = TablePreprocessing.fit(table("x,y\n1,a\ninf,b\n"), "y")
     assert fitted.feature_names == ("x=1", "x=inf")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import tarfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -68,6 +67,8 @@ def read_cifar_archive(source: StrPath | bytes, where: str = "") -> tuple[Pair, 
     if not isinstance(source, bytes):
         where = where or str(source)
         source = read_bytes(source, _ARCHIVE_BYTES)
+    import tarfile
+
     found: dict[str, bytes] = {}
     try:
         stream = _Bounded(gzip.GzipFile(fileobj=io.BytesIO(source)), where)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +29,10 @@ def fetch(urls: Sequence[str], path: Path, size: int, sha256: str, advice: str) 
     Raises:
         DownloadError: no address served the expected file.
     """
+    # Imported here, because most people never download anything.
+    import http.client
+    import urllib.error
+
     failures = []
     for url in urls:
         try:
@@ -57,6 +58,8 @@ def _length(content: bytes, size: int) -> str:
 
 
 def _download(url: str, size: int) -> bytes:
+    import urllib.request
+
     from rich.console import Console
     from rich.progress import (
         BarColumn,
