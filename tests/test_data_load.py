@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pellucid import data
-from pellucid.data.load import load
+from pellucid.data.loading import load
 from pellucid.data.mnist import load_mnist
 from pellucid.errors import ArgumentError, DataError
 
@@ -227,3 +227,13 @@ def test_options_that_cannot_be(folder, tmp_path):
     (tmp_path / "music.mp3").write_bytes(b"ID3")
     with pytest.raises(DataError, match="none of them"):
         load(tmp_path / "music.mp3")
+
+
+def test_every_public_name_is_there_and_none_hides_behind_a_module():
+    from types import ModuleType
+
+    for name in data.__all__:
+        assert not isinstance(getattr(data, name), ModuleType)
+    assert set(data.__all__) <= set(dir(data))
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        _ = data.lode
