@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pellucid.data.image_folder import ImageFolder, ImageIndex, list_images
     from pellucid.data.image_preprocessing import ImagePreprocessing
     from pellucid.data.iterables import IterableDataset, SequenceDataset, as_dataset
-    from pellucid.data.loading import load
     from pellucid.data.loaded import Loaded
+    from pellucid.data.loading import load
     from pellucid.data.npz import read_npz
     from pellucid.data.preprocessing import preprocessing_from_config
     from pellucid.data.report import ClassSummary, Problem, Report
