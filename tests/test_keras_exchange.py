@@ -129,7 +129,7 @@ def test_weights_go_both_ways(keras_oracle, tmp_path, name):
     ours, theirs = tmp_path / "ours.weights.h5", tmp_path / "theirs.weights.h5"
     model, arrays = prepared(name)
     save_weights(model, ours)
-    check_sent(keras_oracle, model, arrays, ours, trains=False, model=name, weights_only=True)
+    check_sent(keras_oracle, model, arrays, ours, trains=False, into=name)
     arrays, _ = saved_models.save(keras_oracle, name, theirs, weights_only=True)
     fresh = getattr(models, name)(pellucid)
     load_weights(fresh, theirs)

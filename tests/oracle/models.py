@@ -25,7 +25,7 @@ def sequential(k):
 
 def every_layer(k):
     L = k.layers
-    inputs = k.Input((9, 10, 3), name="image")
+    inputs = k.Input((9, 16, 3), name="image")
     x = inputs
     for layer in (
         L.RandomFlip(),

@@ -15,8 +15,8 @@ FOLDER = Path(__file__).parent.parent / "vectors"
 
 MODELS = {
     "sequential": ([(12, 12, 2)], [3], "categorical_crossentropy", "adam"),
-    "nested": ([(8, 8, 2), (8, 8, 2)], [3, (8, 8, 1)], ["mse", "mae"], "sgd"),
-    "every_layer": ([(9, 10, 3)], [3], "mse", "rmsprop"),
+    "nested": ([(8, 8, 2), (8, 8, 2)], [3, (8, 8, 1)], ["mse", "mae"], "adamw"),
+    "every_layer": ([(9, 16, 3)], [3], "mse", "rmsprop"),
 }
 """Input shapes, output shapes, loss, optimiser."""
 

@@ -106,9 +106,9 @@ def load_model(filepath: Path_, compile: bool = True) -> Model:
             if arguments:
                 model.compile_from_config(arguments)
         _weights.assign(model, arrays, where)
-    except LoadError:
-        raise
     except Exception as error:  # a hostile configuration may fail in any way
+        if isinstance(error, LoadError) and str(error).startswith(where):
+            raise
         raise LoadError(f"{where}: {error or type(error).__name__}") from error
     model.preprocessing = own.get("preprocessing")
     return model
