@@ -19,7 +19,17 @@ from pellucid.errors import PellucidError
 
 __all__ = ["main"]
 
-COMMANDS = ("tour", "train", "evaluate", "predict", "summary", "filters", "features", "data")
+COMMANDS = (
+    "tour",
+    "train",
+    "evaluate",
+    "predict",
+    "summary",
+    "filters",
+    "features",
+    "convolve",
+    "data",
+)
 
 INTERRUPTED = 130
 
