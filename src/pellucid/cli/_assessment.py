@@ -86,8 +86,19 @@ class Assessment:
         )
 
 
-def assess(model: Model, data: Dataset, class_names: tuple[str, ...] | None) -> Assessment:
+def assess(
+    model: Model,
+    data: Dataset,
+    class_names: tuple[str, ...] | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Assessment:
     """Run a model over labelled samples, batch by batch.
+
+    Args:
+        model: The model.
+        data: Batches of inputs and of class numbers, or numbers.
+        class_names: The classes; None for regression.
+        progress: Called with the number of samples done and of all samples.
 
     Raises:
         DataError: There are no samples.
@@ -98,6 +109,9 @@ def assess(model: Model, data: Dataset, class_names: tuple[str, ...] | None) -> 
     row = 0
     for x, y in data.batches(0):
         outputs = model.predict_on_batch(x)
+        row += len(x)
+        if progress is not None:
+            progress(row, data.sample_count or row)
         if class_names is None:
             true.append(np.asarray(y, np.float64).reshape(-1))
             predicted.append(np.asarray(outputs, np.float64).reshape(-1))
@@ -108,12 +122,17 @@ def assess(model: Model, data: Dataset, class_names: tuple[str, ...] | None) -> 
             probability = float(shares[index, said[index]])
             sample = np.array(x[index])
             worst.append(
-                Mistake(row + int(index), int(labels[index]), int(said[index]), probability, sample)
+                Mistake(
+                    row - len(x) + int(index),
+                    int(labels[index]),
+                    int(said[index]),
+                    probability,
+                    sample,
+                )
             )
         worst = sorted(worst, key=lambda m: -m.probability)[:_KEPT_MISTAKES]
         true.append(labels)
         predicted.append(said)
-        row += len(labels)
     if not true:
         raise DataError("There are no samples to evaluate on.")
     return Assessment(class_names, np.concatenate(true), np.concatenate(predicted), worst)

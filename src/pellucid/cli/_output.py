@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,10 +12,14 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 __all__ = ["Output", "json_option", "quiet_option", "report_failure"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_INTERVAL = 0.1
+"""Seconds between two updates of a line that changes."""
 
 _QUIET, _JSON = "pellucid.quiet", "pellucid.json"
 
@@ -83,10 +88,10 @@ class Output:
         if not self.quiet:
             self.console.print(text, style=style, markup=False, soft_wrap=True)
 
-    def result(self, *renderables: Any) -> None:
-        """Print what the command was asked for, unless that is printed as JSON."""
+    def result(self, text: str | Text) -> None:
+        """Print a line of what the command was asked for, unless that is printed as JSON."""
         if not self.json:
-            self.console.print(*renderables)
+            self.console.print(text, markup=False, soft_wrap=True)
 
     def data(self, value: Any) -> None:
         """Print what the command was asked for as JSON, if that was wanted."""
@@ -112,8 +117,13 @@ class Output:
         """Return a function (done, of) that shows how far something is, in a terminal."""
         shown = not self.quiet and self.errors.is_terminal and not self.errors.is_dumb_terminal
 
+        last = 0.0
+
         def count(done: int, of: int) -> None:
-            if shown and (done == of or done % 50 == 0):
+            nonlocal last
+            now = time.monotonic()
+            if shown and (done == of or now - last > _INTERVAL):
+                last = now
                 text = "" if done == of else f"{what} {done:,} of {of:,}"
                 self.errors.print(f"{text:<60}", end="\r", markup=False)
 

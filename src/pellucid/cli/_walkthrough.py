@@ -127,7 +127,7 @@ def tell(steps: Sequence[Step], class_names: Sequence[str]) -> Iterator[tuple[st
 
 def _number(value: float, width: int = 7) -> str:
     """Return a number with three decimals and a minus sign as wide as a plus."""
-    return f"{value:{width}.3f}".replace("-", "−")
+    return f"{round(value, 3) + 0.0:{width}.3f}".replace("-", "−")
 
 
 def _place(index: Index) -> str:
@@ -155,9 +155,7 @@ def _products(terms: Expression, name: str) -> tuple[list[tuple[Cell, Cell, floa
 def _convolution(step: Step) -> tuple[str, list[str]]:
     products, bias = _products(step.terms, step.node.input_names[0])
     *_, filters = step.shape
-    title = (
-        f"Convolution ({step.node.layer}): filters slide over the picture and look for a pattern"
-    )
+    layer = step.node.layer
     if len(products) > _GRID_TERMS:
         return f"Convolution ({layer}): now over all the maps at once", [
             f"Filter {step.index[-1]} of {filters} adds up {len(products):,} products:",
@@ -182,7 +180,7 @@ def _convolution(step: Step) -> tuple[str, list[str]]:
         parts = [" ".join(_number(value, 6) for value in column) for column in columns]
         lines.append("{}  {}  {}  {}  {}".format(*_between(parts, "×=" if middle else "  ")))
     total = sum(product for _, _, product in products)
-    return f"Convolution ({layer}): filters slide over the picture, each looking for a pattern", [
+    return f"Convolution ({layer}): filters slide over the picture, looking for patterns", [
         *lines,
         "",
         f"sum {_number(total, 0)}, plus bias {_number(bias, 0)}: {_number(step.value, 0)}",

@@ -40,7 +40,7 @@ def command(model: str, data: str, part: str | None, batch_size: int, out: str |
     prepare = preparation(network, output.note)
     _, class_names = task_of(network, prepare)
     samples = labelled(data, prepare, part, batch_size)
-    found = assessment.assess(network, samples.dataset, class_names)
+    found = assessment.assess(network, samples.dataset, class_names, output.counter("assessed"))
     report = {"model": model, "data": data, "part": samples.part, **found.results()}
     if class_names is not None:
         report |= {"class_names": list(class_names), "confusion": found.matrix.tolist()}

@@ -106,6 +106,10 @@ def command(out: str | None, resume: str | None, **options: Any) -> int:
         _refuse_other_options()
         run = Run.reopen(resume)
         run.settings.epochs = options["epochs"] or run.settings.epochs
+        if len(run.rows) >= run.settings.epochs:
+            raise click.UsageError(
+                f"{resume} has its {len(run.rows)} epochs. To train on, say --epochs with more."
+            )
         return _train(output, run, resumed=True)
     if options["data"] is None:
         raise click.UsageError("Say what to train on (DATA), or which run to --resume.")
@@ -293,7 +297,8 @@ def _announce(output: Output, run: Run, loaded: Loaded, model: Model, recorder: 
     )
     if recorder.resume_at:
         epoch, batch = recorder.resume_at
-        output.line(f"Going on in epoch {epoch + 1}, after {batch} of its batches")
+        done = f", after {batch} of its {len(loaded.training)} batches" if batch else ""
+        output.line(f"Going on with epoch {epoch + 1}{done}")
     output.line(f"Saved in {shown_path(run.folder)}")
     output.line("")
 
@@ -303,7 +308,7 @@ def _report(output: Output, run: Run, loaded: Loaded, model: Model) -> None:
     from pellucid.plots import is_available
 
     data, part = _last_part(loaded)
-    found = assess(model, data, loaded.class_names)
+    found = assess(model, data, loaded.class_names, output.counter("assessed"))
     places = data.file_paths
     files = ["model.keras", "history.csv"]
     files += write_tables(
