@@ -209,7 +209,7 @@ def _selected(array: Array, rows: Any) -> Array:
     if rows is None:
         return array
     try:
-        return array[rows]
+        return np.asarray(array[rows])
     except IndexError:
         raise ArgumentError(
             f"explain: samples={rows!r}, but x has the rows 0–{len(array) - 1}."

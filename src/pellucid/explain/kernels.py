@@ -115,7 +115,7 @@ KERNELS: dict[str, Kernel] = {
         _named(
             "gaussian-blur",
             [[1, 2, 1], [2, 4, 2], [1, 2, 1]],
-            "a mean that counts near pixels more: binomial weights, close to a Gaussian",
+            "a mean that counts near pixels more (binomial weights)",
             'Burt, "Fast Filter Transforms for Image Processing", 1981',
             divisor=16,
         ),

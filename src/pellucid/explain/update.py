@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.explain._rerun import Rerun
 from pellucid.explain.address import Address
 from pellucid.explain.ledger import Ledger, Part, Place
 from pellucid.graph import Node, Value, Variable
@@ -127,6 +129,16 @@ class Update:
             operation=self.optimizer.name,
             layer=trace.layer_of(value),
         )
+
+    def loss_with(self, weights: Mapping[Value, Array]) -> float:
+        """Return the loss on the recorded samples with other weights, in double precision."""
+        loss = self.trace.require_gradients().of
+        rerun = Rerun(self.trace.recording, list(weights), "float64", [loss])
+        return float(rerun.run(weights).get(loss, self.trace.recording.array(loss))[()])
+
+    def loss_after(self) -> float:
+        """Return the loss on the recorded samples after the step."""
+        return self.loss_with({value: self.array(value, "updated") for value in self.trained})
 
     def _tried(
         self,
