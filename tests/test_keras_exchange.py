@@ -128,6 +128,26 @@ def test_to_keras(keras_oracle, tmp_path, name):
     check_sent(keras_oracle, model, arrays, tmp_path / "m.keras", trains=model.compiled)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_random_graphs_go_to_keras(keras_oracle, tmp_path, seed):
+    """Keras must find every layer's weights where its own order of the graph looks for them."""
+    model = models.random_graph(pellucid, seed)
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    arrays = {
+        f"x0_{i}": rng.normal(size=(2, 4, 4, 2)).astype("float32") for i in range(len(model.inputs))
+    }
+    save_model(model, tmp_path / "m.keras")
+    check_sent(keras_oracle, model, arrays, tmp_path / "m.keras", trains=False)
+    again = load_model(tmp_path / "m.keras")
+    close(
+        again.predict(of(arrays, "x0_"), verbose=0),
+        model.predict(of(arrays, "x0_"), verbose=0),
+        0,
+        "output",
+    )
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_go_both_ways(keras_oracle, tmp_path, name):
     ours, theirs = tmp_path / "ours.weights.h5", tmp_path / "theirs.weights.h5"

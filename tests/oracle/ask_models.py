@@ -69,9 +69,3 @@ def load(arrays, settings):
         results |= _numbered("o", [np.asarray(v) for v in model.optimizer.variables])
         results |= _train(model, arrays, settings["steps"])
     return results, [layer.name for layer in model.layers]
-
-
-def open_pellucid(arrays, settings):
-    """Load a file and return its configuration as Keras would write it."""
-    model = keras.models.load_model(settings["path"])
-    return {}, keras.saving.serialize_keras_object(model)
