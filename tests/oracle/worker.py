@@ -21,7 +21,7 @@ for line in sys.stdin:
         results, value = function(arrays, request["settings"])
         np.savez(request["out"], **results)
         answer = {"result": value}
-    except Exception:  # the error belongs to the test that asked, not to this process
+    except Exception:  # noqa: BLE001  the error belongs to the test that asked
         answer = {"error": traceback.format_exc()}
     answers.write(json.dumps(answer) + "\n")
     answers.flush()

@@ -113,9 +113,7 @@ class _Reader:
         for name, target in self._links(header, path):
             child = f"{path}/{name}" if path else name
             if not isinstance(target, int):
-                raise self._refused(
-                    child, f"is a soft link to {target!r}; expected the array"
-                )
+                raise self._refused(child, f"is a soft link to {target!r}; expected the array")
             if not name or "/" in name or name in {".", ".."}:
                 raise self._refused(child, "has a name that HDF5 does not allow")
             self._walk(target, child)

@@ -15,6 +15,7 @@ from pellucid.layers.input import InputLayer
 if TYPE_CHECKING:
     from pellucid.models.functional import Model
     from pellucid.models.sequential import Sequential
+    from pellucid.models.training import Trainer
 
 __all__ = [
     "compile_config",
@@ -233,7 +234,9 @@ def _tensor(history: Sequence[Any], made: Mapping[tuple[str, int], LayerCall]) -
 
     name, node, index = history
     if (name, node) not in made:
-        raise LoadError(f"The model refers to use {node} of the layer {name!r}, which is not there.")
+        raise LoadError(
+            f"The model refers to use {node} of the layer {name!r}, which is not there."
+        )
     tensors = flatten(made[name, node].outputs)
     if not 0 <= index < len(tensors):
         raise LoadError(f"The layer {name!r} has no output number {index}.")
@@ -268,7 +271,7 @@ def compile_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def compile_from_config(model: Model, config: Mapping[str, Any]) -> None:
+def compile_from_config(model: Trainer, config: Mapping[str, Any]) -> None:
     """Compile `model` as its saved `compile_config` says."""
     model.compile(
         optimizer=optimizers.deserialize(config["optimizer"]),
@@ -283,7 +286,11 @@ def _described(serialize_one: Callable[[Any], Any], structure: Any) -> Any:
     def describe(thing: Any) -> Any:
         if thing is None or isinstance(thing, str):
             return thing
-        return thing.__name__ if callable(thing) and hasattr(thing, "__name__") else serialize_one(thing)
+        return (
+            thing.__name__
+            if callable(thing) and hasattr(thing, "__name__")
+            else serialize_one(thing)
+        )
 
     return _mapped(describe, structure)
 

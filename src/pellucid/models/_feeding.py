@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.data import ArrayDataset, Dataset, as_dataset
+from pellucid.data.arrays import ArrayDataset
+from pellucid.data.dataset import Dataset, map_leaves
+from pellucid.data.iterables import as_dataset
 from pellucid.errors import ArgumentError, DataError, ShapeError
 from pellucid.layers._symbolic import flatten
 from pellucid.ops._operation import Array, Shape
 
 if TYPE_CHECKING:
-    from pellucid.models.functional import Model
+    from pellucid.models.network import Network
 
 Batch = tuple[Any, ...]
 
@@ -65,18 +67,18 @@ def lists_per_output(given: Any, names: Sequence[str], what: str) -> list[list[A
 # Batches.
 
 
-def inputs(model: Model, x: Any) -> list[Array]:
+def inputs(model: Network, x: Any) -> list[Array]:
     """Return a batch's inputs as arrays of the model's types, in the model's order."""
     arrays = []
     for tensor, part in zip(model.inputs, _parts(x, model.input_names, "inputs"), strict=True):
         array = _fitted(np.asarray(part), tensor.shape, f"{model.name}, {tensor.call.layer.name}")
-        arrays.append(array if array.dtype == tensor.dtype else array.astype(tensor.dtype))
+        arrays.append(array.astype(tensor.dtype, copy=False))
     _same_length(arrays, model.input_names)
     return arrays
 
 
 def feeds(
-    model: Model, batch: Batch, losses: Sequence[Any]
+    model: Network, batch: Batch, losses: Sequence[Any]
 ) -> tuple[list[Array], dict[int, Array], dict[int, Array]]:
     """Return a batch's inputs, and its targets and sample weights by the index of their output."""
     x, y, sample_weight = (*batch, None, None)[:3]
@@ -90,12 +92,16 @@ def feeds(
         index: losses[index].prepare(np.asarray(parts[index]), model.outputs[index].shape)
         for index in trained
     }
-    _same_length([arrays[0], *targets.values()], [model.input_names[0], *(names[i] for i in trained)])
+    _same_length(
+        [arrays[0], *targets.values()], [model.input_names[0], *(names[i] for i in trained)]
+    )
     weights: dict[int, Array] = {}
     if sample_weight is not None:
         shared = not isinstance(sample_weight, list | tuple | Mapping)
         given = (
-            [sample_weight] * len(names) if shared else _parts(sample_weight, names, "sample weights")
+            [sample_weight] * len(names)
+            if shared
+            else _parts(sample_weight, names, "sample weights")
         )
         for index in trained:
             weights[index] = _sample_weight(given[index], len(arrays[0]))
@@ -146,7 +152,7 @@ def _is_one_array(structure: Sequence[Any]) -> bool:
 
 
 def _fitted(array: Array, shape: Shape, where: str) -> Array:
-    """Return the array with the model's rank: a last axis of one is added or dropped, as in Keras."""
+    """Return the array in the model's rank: Keras adds or drops a last axis of one, so do we."""
     if array.dtype.kind not in "fiub":
         raise DataError(f"{where}: expected numbers, received an array of {array.dtype}.")
     if array.ndim == len(shape) - 1 and shape[-1] == 1:
@@ -206,7 +212,7 @@ def split(
     return (
         tuple(_sliced(part, slice(None, first)) for part in (x, y, sample_weight)),
         tuple(_sliced(part, slice(first, None)) for part in (x, y, sample_weight)),
-    )  # type: ignore[return-value]  # a generator of three makes a tuple of three
+    )
 
 
 def _sliced(structure: Any, rows: slice) -> Any:
@@ -229,16 +235,6 @@ def validation_dataset(data: Any, batch_size: int) -> Dataset:
             )
         return as_dataset(*data, batch_size=batch_size)
     return as_dataset(data, batch_size=batch_size)
-
-
-def length(data: Dataset) -> int | None:
-    """Return how many batches an epoch has, None if that is not known."""
-    return data.length
-
-
-def endless(data: Dataset) -> bool:
-    """Return whether the dataset never comes to an end by itself."""
-    return data.endless
 
 
 def first(batches: Iterator[Batch], steps: int | None) -> Iterator[Batch]:
@@ -278,33 +274,30 @@ def is_due(epoch: int, frequency: int | Sequence[int]) -> bool:
     return epoch + 1 in frequency
 
 
-def check(model: Model, data: Dataset, losses: Sequence[Any] | None) -> None:
-    """Look through data that is in memory for what could only fail later.
+def check(model: Network, data: Dataset, losses: Sequence[Any] | None) -> None:
+    """Look, before the first step, for whatever could only fail later.
+
+    What is in memory is looked through whole; of anything else the shapes are compared.
 
     Raises:
-        DataError: Inputs or targets hold a NaN or an infinity, or labels are out of range.
+        ShapeError: Inputs or targets do not have the model's shapes.
+        DataError: They hold a NaN or an infinity, or labels are out of range.
     """
     if not isinstance(data, ArrayDataset):
+        inputs(model, map_leaves(_dummy, data.element_spec[0]))
         return
-    for name, part in zip(model.input_names, _parts(data.x, model.input_names, "x"), strict=True):
-        _require_finite(np.asarray(part), f"{model.name}: the input {name}")
+    first = data.first(1).arrays
     if losses is None:
-        return
-    names = model.output_names
-    for index, part in enumerate(_parts(data.y, names, "y")):
-        if losses[index] is not None:
-            losses[index].check(np.asarray(part), model.outputs[index].shape)
+        inputs(model, first[0])
+    else:
+        feeds(model, first, losses)
+        names = model.output_names
+        for index, part in enumerate(_parts(data.arrays[1], names, "targets")):
+            if losses[index] is not None:
+                losses[index].check(np.asarray(part), model.outputs[index].shape)
+    data.validate()
 
 
-def _require_finite(array: Array, what: str) -> None:
-    if array.dtype.kind != "f":
-        return
-    rows = max(1, (1 << 22) // max(1, array[:1].size))
-    for start in range(0, len(array), rows):
-        finite = np.isfinite(array[start : start + rows])
-        if not finite.all():
-            row = start + int(np.argwhere(~finite)[0][0])
-            raise DataError(
-                f"{what} has a NaN or an infinity in sample {row}. Remove or repair such samples "
-                f"(np.isfinite finds them) before training."
-            )
+def _dummy(spec: Any) -> Array:
+    """One sample of the shape and type of `spec`, without memory of its own."""
+    return np.broadcast_to(np.zeros((), spec.dtype), (1, *(n or 1 for n in spec.shape[1:])))

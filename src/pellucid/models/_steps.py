@@ -74,7 +74,7 @@ def train_step(
     ]
     finite = [bool(np.isfinite(gradient).all()) for gradient in gradients]
     if not np.isfinite(losses.total) or not all(finite):
-        raise NonFiniteError(_where(program, values, random, variables, finite))
+        raise NonFiniteError(_where(program, values, variables, finite))
     updates = engine.state_updates(program, values)
     optimizer.apply(gradients, variables)
     for variable, new in updates:
@@ -103,7 +103,6 @@ def _weights(program: Program, variables: Sequence[Variable]) -> list[Value | No
 def _where(
     program: Program,
     values: engine.Values,
-    random: engine.Values,
     variables: Sequence[Variable],
     finite: Sequence[bool],
 ) -> str:

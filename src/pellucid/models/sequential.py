@@ -72,7 +72,8 @@ class Sequential(Model):
             raise ArgumentError(f"{self.name}: an Input can only be its first layer.")
         if any(other.name == layer.name for other in self._stack):
             raise ArgumentError(
-                f"{self.name} already has a layer called {layer.name!r}. Give this one another name."
+                f"{self.name} already has a layer called {layer.name!r}. Give one of them "
+                f"another name."
             )
         first = not self._stack
         self._stack.append(layer)

@@ -12,7 +12,7 @@ from pellucid.layers._symbolic import flatten
 from pellucid.ops._operation import Shape
 
 if TYPE_CHECKING:
-    from pellucid.models.functional import Model
+    from pellucid.models.training import Trainer
 
 __all__ = ["multiply_adds", "render"]
 
@@ -38,7 +38,7 @@ def _one_sample(shape: Shape) -> tuple[int, ...]:
 
 
 def render(
-    model: Model, line_length: int | None = None, print_fn: Callable[[str], object] | None = None
+    model: Trainer, line_length: int | None = None, print_fn: Callable[[str], object] | None = None
 ) -> None:
     """Print the model's layers: name and class, output shape, parameters, multiply-adds."""
     from rich import box
@@ -79,7 +79,7 @@ def render(
     print_fn(capture.get().rstrip("\n"))
 
 
-def _totals(model: Model, work: int) -> list[str]:
+def _totals(model: Trainer, work: int) -> list[str]:
     trainable = sum(v.size for v in model.trainable_weights)
     frozen = sum(v.size for v in model.non_trainable_weights)
     lines = [
@@ -110,7 +110,7 @@ def _output_shape(layer: Layer) -> str:
     return ", ".join(shapes)
 
 
-def _sources(model: Model, layer: Layer) -> str:
+def _sources(model: Trainer, layer: Layer) -> str:
     from pellucid.models._topology import flatten_inputs
 
     names = [
@@ -122,7 +122,7 @@ def _sources(model: Model, layer: Layer) -> str:
     return ", ".join(names)
 
 
-def _is_linear(model: Model) -> bool:
+def _is_linear(model: Trainer) -> bool:
     from pellucid.models._topology import flatten_inputs
 
     layers = [call.layer.name for call in model.graph_calls]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,33 +11,33 @@ from pellucid import callbacks as callbacks_module
 from pellucid import losses as losses_module
 from pellucid import metrics as metrics_module
 from pellucid import optimizers as optimizers_module
-from pellucid.data import Dataset, as_dataset
+from pellucid.data.dataset import Dataset, leaves
+from pellucid.data.iterables import as_dataset
 from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
 from pellucid.graph import Program, Tracer
 from pellucid.layers._symbolic import flatten, pack
 from pellucid.models import _feeding as feeding
 from pellucid.models._steps import Losses, predict_step, test_step, train_step
+from pellucid.models.network import Network
 from pellucid.ops._operation import Array
 from pellucid.ops.add import Add
 from pellucid.ops.rescaling import Rescaling
-
-if TYPE_CHECKING:
-    from pellucid.models.functional import Model
+from pellucid.random import get_seed
 
 __all__ = ["Trainer"]
 
 Logs = dict[str, float]
 
 
-class Trainer:
+class Trainer(Network):
     """The part of a model that trains, evaluates and predicts."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
         self.optimizer: Any = None
         self.loss: Any = None
         self.stop_training = False
         self.history: Any = None
-        self._programs: dict[Any, Program] = {}
         self._compile_arguments: dict[str, Any] | None = None
         self._losses: list[Any] = []
         self._loss_weights: list[float] = []
@@ -48,7 +48,7 @@ class Trainer:
     # Compiling.
 
     def compile(
-        self: Model,
+        self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
         loss_weights: Any = None,
@@ -92,7 +92,7 @@ class Trainer:
         if self.built:
             self._settle()
 
-    def _settle(self: Model) -> None:
+    def _settle(self) -> None:
         """Give each output its losses and metrics, now that the outputs are known."""
         given = self._require_compiled()
         if self._losses:
@@ -116,7 +116,7 @@ class Trainer:
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_weights)
 
-    def _require_compiled(self: Model) -> dict[str, Any]:
+    def _require_compiled(self) -> dict[str, Any]:
         if self._compile_arguments is None:
             raise NotBuiltError(
                 f"{self.name} is not compiled. Call compile(optimizer=…, loss=…, metrics=…) first."
@@ -128,13 +128,13 @@ class Trainer:
         """Whether `compile` was called."""
         return self._compile_arguments is not None
 
-    def get_compile_config(self: Model) -> dict[str, Any]:
+    def get_compile_config(self) -> dict[str, Any]:
         """Return the arguments of `compile` as JSON, as Keras writes them; {} if not compiled."""
         from pellucid.models._config import compile_config
 
         return {} if self._compile_arguments is None else compile_config(self._compile_arguments)
 
-    def compile_from_config(self: Model, config: dict[str, Any]) -> None:
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as `get_compile_config` says."""
         from pellucid.models._config import compile_from_config
 
@@ -143,7 +143,7 @@ class Trainer:
     # Training.
 
     def fit(
-        self: Model,
+        self,
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
@@ -196,7 +196,9 @@ class Trainer:
             (x, y, sample_weight), validation_data = feeding.split(
                 x, y, sample_weight, validation_split, validation_data
             )
-        data = as_dataset(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle)
+        data = as_dataset(
+            x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=get_seed()
+        )
         self._prepare(data, needs_targets=True)
         validation = None
         if validation_data is not None:
@@ -204,16 +206,13 @@ class Trainer:
                 validation_data, validation_batch_size or batch_size
             )
             self._prepare(validation, needs_targets=True)
-        steps = steps_per_epoch or feeding.length(data)
-        if steps is None and feeding.endless(data):
-            raise ArgumentError("fit: steps_per_epoch is needed for data without an end.")
         calls = callbacks_module.CallbackList(
             callbacks,
             add_history=True,
             add_progress=verbose,
             model=self,
             epochs=epochs,
-            steps=steps,
+            steps=steps_per_epoch or data.batch_count,
         )
         self.stop_training = False
         calls.on_train_begin()
@@ -232,7 +231,7 @@ class Trainer:
         return self.history
 
     def _epoch(
-        self: Model,
+        self,
         batches: Iterator[tuple[Any, ...]],
         epoch: int,
         calls: Any,
@@ -261,7 +260,7 @@ class Trainer:
         return self._results() if np.isfinite(logs["loss"]) else logs
 
     def train_on_batch(
-        self: Model,
+        self,
         x: Any,
         y: Any = None,
         sample_weight: Any = None,
@@ -270,20 +269,19 @@ class Trainer:
     ) -> Any:
         """Take one training step on one batch; return loss and metrics since `reset_metrics`."""
         batch = feeding.weighted_by_class((x, y, sample_weight), class_weight)
-        self._prepare_batch(batch, needs_targets=True)
+        self._ready(np.shape(flatten(x)[0])[1:], needs_targets=True)
         self._train_batch(batch)
         return self._returned(return_dict)
 
     def test_on_batch(
-        self: Model, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
         """Evaluate one batch; return loss and metrics since `reset_metrics`."""
-        batch = (x, y, sample_weight)
-        self._prepare_batch(batch, needs_targets=True)
-        self._test_batch(batch)
+        self._ready(np.shape(flatten(x)[0])[1:], needs_targets=True)
+        self._test_batch((x, y, sample_weight))
         return self._returned(return_dict)
 
-    def _train_batch(self: Model, batch: tuple[Any, ...]) -> None:
+    def _train_batch(self, batch: tuple[Any, ...]) -> None:
         inputs, targets, weights = self._feeds(batch)
         variables = self.trainable_weights
         program = self._loss_program(True, weights, variables)
@@ -294,7 +292,7 @@ class Trainer:
     # Evaluating.
 
     def evaluate(
-        self: Model,
+        self,
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
@@ -322,12 +320,12 @@ class Trainer:
         data = as_dataset(x, y, sample_weight, batch_size=32 if batch_size is None else batch_size)
         self._prepare(data, needs_targets=True)
         calls = callbacks_module.CallbackList(
-            callbacks, add_progress=verbose, model=self, epochs=1, steps=steps or feeding.length(data)
+            callbacks, add_progress=verbose, model=self, epochs=1, steps=steps or data.batch_count
         )
         logs = self._evaluated(data, steps, calls)
         return self._returned(return_dict, logs)
 
-    def _evaluated(self: Model, data: Dataset, steps: int | None, calls: Any) -> Logs:
+    def _evaluated(self, data: Dataset, steps: int | None, calls: Any) -> Logs:
         self.reset_metrics()
         calls.on_test_begin()
         step = -1
@@ -341,18 +339,16 @@ class Trainer:
         calls.on_test_end(logs)
         return logs
 
-    def _test_batch(self: Model, batch: tuple[Any, ...]) -> None:
+    def _test_batch(self, batch: tuple[Any, ...]) -> None:
         inputs, targets, weights = self._feeds(batch)
         program = self._loss_program(False, weights, self.trainable_weights)
-        found = test_step(
-            program, [*inputs, *targets.values(), *weights.values()], len(targets)
-        )
+        found = test_step(program, [*inputs, *targets.values(), *weights.values()], len(targets))
         self._record(found, len(inputs[0]), targets, weights)
 
     # Predicting.
 
     def predict(
-        self: Model,
+        self,
         x: Any,
         batch_size: int | None = None,
         verbose: Any = "auto",
@@ -378,7 +374,7 @@ class Trainer:
             add_progress=0 if verbose == "auto" else verbose,
             model=self,
             epochs=1,
-            steps=steps or feeding.length(data),
+            steps=steps or data.batch_count,
         )
         calls.on_predict_begin()
         parts: list[list[Array]] = []
@@ -393,31 +389,31 @@ class Trainer:
         joined = [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]
         return pack(self.output, joined)
 
-    def predict_on_batch(self: Model, x: Any) -> Any:
+    def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch."""
-        self._prepare_batch((x,))
+        self._ready(np.shape(flatten(x)[0])[1:], needs_targets=False)
         return pack(self.output, predict_step(self.program(), feeding.inputs(self, x)))
 
     # Losses and metrics.
 
     @property
-    def metrics(self: Model) -> list[Any]:
+    def metrics(self) -> list[Any]:
         """The loss's mean and the metrics, in the order in which they are reported."""
         chosen = [metric for of_output in self._metrics or () for metric, _ in of_output]
         return [*self._trackers, *chosen]
 
     @property
-    def metrics_names(self: Model) -> list[str]:
+    def metrics_names(self) -> list[str]:
         """The names of what `evaluate` returns."""
         return list(self._results())
 
-    def reset_metrics(self: Model) -> None:
+    def reset_metrics(self) -> None:
         """Begin counting anew."""
         for metric in self.metrics:
             metric.reset_state()
 
     def _record(
-        self: Model,
+        self,
         found: Losses,
         count: int,
         targets: Mapping[int, Array],
@@ -433,7 +429,7 @@ class Trainer:
                 weight = weights.get(index) if weighted else None
                 metric.update_state(targets[index], found.outputs[index], sample_weight=weight)
 
-    def _resolved_metrics(self: Model, targets: Mapping[int, Array]) -> list[list[tuple[Any, bool]]]:
+    def _resolved_metrics(self, targets: Mapping[int, Array]) -> list[list[tuple[Any, bool]]]:
         """Find the metrics asked for by name, which depends on the loss and the shapes."""
         resolved = []
         for index, requests in enumerate(self._metric_requests):
@@ -447,7 +443,7 @@ class Trainer:
             )
         return resolved
 
-    def _results(self: Model) -> Logs:
+    def _results(self) -> Logs:
         logs = {tracker.name: float(tracker.result()) for tracker in self._trackers}
         for index, of_output in enumerate(self._metrics or ()):
             prefix = f"{self.output_names[index]}_" if len(self.outputs) > 1 else ""
@@ -460,7 +456,7 @@ class Trainer:
                 logs[name] = float(metric.result())
         return logs
 
-    def _returned(self: Model, return_dict: bool, logs: Logs | None = None) -> Any:
+    def _returned(self, return_dict: bool, logs: Logs | None = None) -> Any:
         logs = self._results() if logs is None else logs
         if return_dict:
             return logs
@@ -469,29 +465,31 @@ class Trainer:
 
     # Between data and programs.
 
-    def _prepare(self: Model, data: Dataset, needs_targets: bool = False) -> None:
+    def _prepare(self, data: Dataset, needs_targets: bool = False) -> None:
         """Check all that can be checked of the data before the first step."""
-        self._prepare_batch(data.sample(), needs_targets)
+        spec = leaves(data.element_spec[0])[0]
+        self._ready(spec.shape[1:], needs_targets)
         feeding.check(self, data, self._losses if needs_targets else None)
 
-    def _prepare_batch(self: Model, batch: tuple[Any, ...], needs_targets: bool = False) -> None:
-        if not self.built:
-            self.build((None, *np.shape(flatten(batch[0])[0])[1:]))
+    def _ready(self, sample_shape: Sequence[int | None], needs_targets: bool) -> None:
+        """Build the model, and settle losses and metrics, if that was not done yet."""
         if needs_targets:
             self._require_compiled()
+        if not self.built:
+            self.build((None, *sample_shape))
+        if needs_targets:
             self._settle()
             if not any(self._losses):
                 raise NotBuiltError(f"{self.name} was compiled without a loss.")
-            self._feeds(batch)
 
     def _feeds(
-        self: Model, batch: tuple[Any, ...]
+        self, batch: tuple[Any, ...]
     ) -> tuple[list[Array], dict[int, Array], dict[int, Array]]:
         """Return a batch's inputs, and its targets and weights by the index of their output."""
         return feeding.feeds(self, batch, self._losses)
 
     def _loss_program(
-        self: Model, training: bool, weights: Mapping[int, Array], variables: Sequence[Any]
+        self, training: bool, weights: Mapping[int, Array], variables: Sequence[Any]
     ) -> Program:
         """Return the program from inputs, targets and weights to [loss, parts…, outputs…]."""
         key = ("loss", training, tuple(weights), self._frozen())

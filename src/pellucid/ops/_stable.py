@@ -64,7 +64,8 @@ def normal_cdf(x: Array) -> Array:
         series *= u
         series += coefficient
     tail = 0.5 * t * np.exp(-z * z) * series
-    return np.where(x < 0, tail, 1 - tail)
+    y: Array = np.where(x < 0, tail, 1 - tail)
+    return y
 
 
 def normal_density(x: Array) -> Array:

@@ -36,6 +36,8 @@ __all__ = [
     "Windows",
     "check_padding",
     "check_pair",
+    "check_pooling",
+    "check_sides",
 ]
 
 
@@ -49,17 +51,41 @@ def check_pair(op: str, name: str, pair: Any, least: int = 1) -> None:
         )
 
 
+def check_sides(op: str, name: str, sides: Any) -> None:
+    """Raise ArgumentError unless `sides` is ((top, bottom), (left, right)), none below 0."""
+    good = isinstance(sides, tuple) and len(sides) == 2
+    pairs = sides if good else ()
+    good = good and all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs)
+    if not good or not all(isinstance(n, int) and n >= 0 for pair in pairs for n in pair):
+        raise ArgumentError(
+            f"{op}: {name} must be ((top, bottom), (left, right)), whole numbers of at least 0, "
+            f"received {sides!r}."
+        )
+
+
 def check_padding(op: str, padding: Any) -> None:
     """Raise ArgumentError unless `padding` is 'valid', 'same' or ((top, bottom), (left, right))."""
-    if padding in ("valid", "same"):
-        return
-    if not isinstance(padding, tuple) or len(padding) != 2:
+    if isinstance(padding, tuple):
+        check_sides(op, "padding", padding)
+    elif padding not in ("valid", "same"):
         raise ArgumentError(
             f"{op}: padding must be 'valid', 'same' or ((top, bottom), (left, right)), "
             f"received {padding!r}."
         )
-    for side in padding:
-        check_pair(op, "each side of padding", side, least=0)
+
+
+def check_pooling(op: str, pool_size: Any, strides: Any, padding: Any) -> None:
+    """Raise ArgumentError unless every pooling window is sure to meet a cell of the image."""
+    check_pair(op, "pool_size", pool_size)
+    check_pair(op, "strides", strides)
+    check_padding(op, padding)
+    if not isinstance(padding, str):
+        for window, sides in zip(pool_size, padding, strict=True):
+            if max(sides) >= window:
+                raise ArgumentError(
+                    f"{op}: padding must be smaller than pool_size {pool_size}, received "
+                    f"{padding}: a window could lie wholly in the padding."
+                )
 
 
 @dataclass(frozen=True)
@@ -83,11 +109,20 @@ class Axis:
         """How many positions the window takes."""
         return (self.size + self.before + self.after - self.extent) // self.stride + 1
 
+    def meets(self, position: int, tap: int) -> int | None:
+        """Return the cell under a tap of the window at `position`; None in the padding."""
+        cell = position * self.stride + tap * self.dilation - self.before
+        return cell if 0 <= cell < self.size else None
+
     def taps(self, position: int) -> Iterator[tuple[int, int | None]]:
         """Yield (tap, cell) of the window at `position`; the cell is None in the padding."""
         for tap in range(self.window):
-            cell = position * self.stride + tap * self.dilation - self.before
-            yield tap, cell if 0 <= cell < self.size else None
+            yield tap, self.meets(position, tap)
+
+    def inside(self) -> list[int]:
+        """Return how many cells of the image, padding left out, each window covers."""
+        positions = range(self.output)
+        return [sum(cell is not None for _, cell in self.taps(i)) for i in positions]
 
     def positions(self, cell: int) -> Iterator[tuple[int, int]]:
         """Yield (position, tap) of every window that covers `cell`, in order of position."""
@@ -147,31 +182,50 @@ class Windows:
         """The padding, ((top, bottom), (left, right))."""
         return (self.rows.before, self.rows.after), (self.columns.before, self.columns.after)
 
+    def pad(self, x: Array, fill: float = 0.0) -> Array:
+        """Return x (N, H, W, C) with its padding, filled with `fill`; x itself if there is none."""
+        if any(side for sides in self.padding for side in sides):
+            return np.pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=fill)
+        return x
+
+    def crop(self, padded: Array) -> Array:
+        """Return the image without its padding: the adjoint of `pad`."""
+        r, c = self.rows, self.columns
+        return padded[:, r.before : r.before + r.size, c.before : c.before + c.size]
+
+    def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice, slice]]]:
+        """Yield (ky, kx, place) for every tap, in row-major order.
+
+        `padded[place]`, of shape (N, OH, OW, C), is what the tap meets at every position.
+        """
+        r, c = self.rows, self.columns
+        for ky in range(r.window):
+            top = ky * r.dilation
+            rows = slice(top, top + (r.output - 1) * r.stride + 1, r.stride)
+            for kx in range(c.window):
+                left = kx * c.dilation
+                columns = slice(left, left + (c.output - 1) * c.stride + 1, c.stride)
+                yield ky, kx, (slice(None), rows, columns)
+
     def view(self, x: Array, fill: float = 0.0) -> Array:
         """Return the windows of x (N, H, W, C) as a view (N, OH, OW, KH, KW, C).
 
         The padding is filled with `fill`; without padding nothing is copied.
         """
-        if any(side for sides in self.padding for side in sides):
-            x = np.pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=fill)
         r, c = self.rows, self.columns
-        every = sliding_window_view(x, (r.extent, c.extent), axis=(1, 2))
+        every = sliding_window_view(self.pad(x, fill), (r.extent, c.extent), axis=(1, 2))
         chosen = every[:, :: r.stride, :: c.stride, :, :: r.dilation, :: c.dilation]
         return chosen.transpose(0, 1, 2, 4, 5, 3)
 
+    def zeros(self, batch: int, channels: int, dtype: np.dtype[Any]) -> Array:
+        """Return a padded image of zeros, to add windows to."""
+        r, c = self.rows, self.columns
+        height, width = r.size + r.before + r.after, c.size + c.before + c.after
+        return np.zeros((batch, height, width, channels), dtype)
+
     def overlap_add(self, windows: Array) -> Array:
         """Return the adjoint of `view`: each window (N, OH, OW, KH, KW, C) added back in place."""
-        r, c = self.rows, self.columns
-        n, channels = windows.shape[0], windows.shape[-1]
-        height, width = r.size + r.before + r.after, c.size + c.before + c.after
-        x = np.zeros((n, height, width, channels), windows.dtype)
-        for ky in range(r.window):
-            top = ky * r.dilation
-            for kx in range(c.window):
-                left = kx * c.dilation
-                x[
-                    :,
-                    top : top + (r.output - 1) * r.stride + 1 : r.stride,
-                    left : left + (c.output - 1) * c.stride + 1 : c.stride,
-                ] += windows[:, :, :, ky, kx]
-        return x[:, r.before : r.before + r.size, c.before : c.before + c.size]
+        padded = self.zeros(windows.shape[0], windows.shape[-1], windows.dtype)
+        for ky, kx, place in self.taps():
+            padded[place] += windows[:, :, :, ky, kx]
+        return self.crop(padded)

@@ -8,6 +8,9 @@
 | y      | as x's |
 
 Formula, derivative, parameters and source of each function are in the table of `_activations.py`.
+
+Source: each function's own, named there; "activation function" and its place behind a weighted sum are
+McCulloch's and Pitts', "A Logical Calculus of the Ideas Immanent in Nervous Activity", 1943.
 """
 
 from __future__ import annotations

@@ -1,0 +1,212 @@
+"""`.keras` and `.weights.h5` files: written so that Keras 3 opens them, read without trusting them.
+
+A `.keras` file is a zip file of four members:
+
+    metadata.json       who wrote it, and when
+    config.json         the layers, how they are connected, and how the model was compiled
+    model.weights.h5    the weights and the optimiser's state (HDF5)
+    pellucid.json       what Keras has no place for: preprocessing, counters. Keras ignores it.
+
+Reading a file runs no code of the file's, imports no module that it names, writes nothing and opens
+nothing else. What it may name is a closed list (see `_schema`), and what it may make the reader
+allocate is bounded by its own size. Whatever is wrong with it is one `LoadError`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import ArgumentError, LoadError, NotBuiltError
+from pellucid.formats import _weights
+from pellucid.formats._archive import parse_json, read_archive, read_file, write_archive
+from pellucid.formats._atomic import atomic_write
+from pellucid.formats._hdf5 import SIGNATURE, read_arrays, write_arrays
+from pellucid.formats._schema import checked_compile_config, checked_model, known_layers
+from pellucid.layers._layer import Layer
+from pellucid.layers._unfilled import unfilled
+from pellucid.models import Model, Sequential
+
+__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
+
+Path_ = str | os.PathLike[str]
+
+_KERAS_VERSION = "3.15.1"
+"""The version of Keras whose format is written here."""
+
+_METADATA, _CONFIG, _WEIGHTS, _OWN = (
+    "metadata.json",
+    "config.json",
+    "model.weights.h5",
+    "pellucid.json",
+)
+_OWN_VERSION = 1
+
+
+def save_model(model: Model, filepath: Path_, overwrite: bool = True) -> None:
+    """Save architecture, weights, optimiser state and preprocessing as a `.keras` file.
+
+    The file opens in Keras 3. It is written whole or not at all: until the new one is safely on the
+    disk, an earlier file of that name stays as it is.
+
+    Raises:
+        ArgumentError: the name does not end in `.keras`, the file is there and `overwrite` is
+            False, or a layer is of a class that a file cannot name.
+        OSError: the file cannot be written.
+    """
+    path = _target(filepath, ".keras", overwrite)
+    _require_known_layers(model)
+    config = _entry(model)
+    config["compile_config"] = model.get_compile_config()
+    metadata = {
+        "keras_version": _KERAS_VERSION,
+        "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
+    }
+    own = {"version": _OWN_VERSION, "preprocessing": model.preprocessing}
+    weights = write_arrays(_weights.collect(model), _weights.names(model))
+    members = {
+        _METADATA: _json(metadata),
+        _CONFIG: _json(config),
+        _WEIGHTS: weights,
+        _OWN: _json(own),
+    }
+    atomic_write(path, write_archive(members))
+
+
+def load_model(filepath: Path_, compile: bool = True) -> Model:
+    """Return the model in a `.keras` file that Pellucid or Keras 3 saved.
+
+    Args:
+        filepath: the file.
+        compile: whether to restore the optimiser, its state, the loss and the metrics, so that
+            training can go on.
+
+    Raises:
+        LoadError: the file is broken, is not a model, or holds a layer, an option or anything else
+            that is not known here. Nothing in a file is ever executed, and no other file is opened.
+
+    Warns:
+        UserWarning: some weights are NaN or infinite.
+    """
+    where = str(filepath)
+    members = _members(read_file(filepath), where)
+    for name in (_CONFIG, _WEIGHTS):
+        if name not in members:
+            raise LoadError(f"{where} has no {name}: it is not a .keras file, or a part of one.")
+    arrays = read_arrays(members[_WEIGHTS], f"{where}: {_WEIGHTS}")
+    config = parse_json(members[_CONFIG], f"{where}: {_CONFIG}")
+    own = _own_part(members, where)
+    try:
+        model = _made(config, sum(array.size for array in arrays.values()), where)
+        if compile:
+            arguments = checked_compile_config(config.get("compile_config"), where)
+            if arguments:
+                model.compile_from_config(arguments)
+        _weights.assign(model, arrays, where)
+    except LoadError:
+        raise
+    except Exception as error:  # a hostile configuration may fail in any way
+        raise LoadError(f"{where}: {error or type(error).__name__}") from error
+    model.preprocessing = own.get("preprocessing")
+    return model
+
+
+def save_weights(model: Model, filepath: Path_, overwrite: bool = True) -> None:
+    """Save the weights, and the optimiser's state, as a `.weights.h5` file that Keras 3 opens.
+
+    Raises:
+        ArgumentError: the name does not end in `.weights.h5`, or the file is there and `overwrite`
+            is False.
+        NotBuiltError: the model has no weights yet.
+        OSError: the file cannot be written.
+    """
+    path = _target(filepath, ".weights.h5", overwrite)
+    _require_built(model)
+    atomic_write(path, write_arrays(_weights.collect(model), _weights.names(model)))
+
+
+def load_weights(model: Model, filepath: Path_) -> None:
+    """Set a model's weights, and its optimiser's state, from a `.weights.h5` or `.keras` file.
+
+    Nothing changes unless every weight is there and has the shape that the model needs.
+
+    Raises:
+        LoadError: the file is broken, or is not of a model like this one.
+        NotBuiltError: the model has no weights yet.
+    """
+    _require_built(model)
+    where = str(filepath)
+    data = read_file(filepath)
+    if not data.startswith(SIGNATURE):
+        members = _members(data, where)
+        if _WEIGHTS not in members:
+            raise LoadError(f"{where} has no {_WEIGHTS}: it is neither .weights.h5 nor .keras.")
+        data, where = members[_WEIGHTS], f"{where}: {_WEIGHTS}"
+    _weights.assign(model, read_arrays(data, where), where)
+
+
+def _made(config: Any, numbers: int, where: str) -> Model:
+    """Return the model that a configuration describes, its weights all zero."""
+    checked = checked_model(config, where)
+    cls = Sequential if checked["class_name"] == "Sequential" else Model
+    with unfilled(numbers):
+        return cls.from_config(checked["config"])
+
+
+def _members(data: bytes, where: str) -> dict[str, bytes]:
+    return read_archive(data, (_METADATA, _CONFIG, _WEIGHTS, _OWN), where)
+
+
+def _own_part(members: dict[str, bytes], where: str) -> dict[str, Any]:
+    own = parse_json(members.get(_OWN, b"{}"), f"{where}: {_OWN}")
+    if not isinstance(own, dict) or not isinstance(own.get("preprocessing"), dict | None):
+        raise LoadError(f"{where}: {_OWN} is not of the expected form.")
+    if own.get("version", _OWN_VERSION) != _OWN_VERSION:
+        raise LoadError(
+            f"{where} was saved by a newer version of Pellucid (its {_OWN} is of version "
+            f"{own['version']}, this one reads {_OWN_VERSION}). Update Pellucid to open it."
+        )
+    return own
+
+
+def _entry(model: Model) -> dict[str, Any]:
+    from pellucid.layers import serialize
+
+    entry: dict[str, Any] = serialize(model)
+    return entry
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False).encode()
+
+
+def _target(filepath: Path_, suffix: str, overwrite: bool) -> Path:
+    path = Path(filepath)
+    if not path.name.endswith(suffix):
+        raise ArgumentError(f"Expected a file name that ends in {suffix}, received {filepath}.")
+    if path.exists() and not overwrite:
+        raise ArgumentError(f"{filepath} is there already. Pass overwrite=True to replace it.")
+    return path
+
+
+def _require_built(model: Model) -> None:
+    if not model.built:
+        raise NotBuiltError(
+            f"{model.name} has no weights yet. Build it first: model.build(input_shape)."
+        )
+
+
+def _require_known_layers(model: Model) -> None:
+    known = {*known_layers().values(), Model, Sequential}
+    stack: list[Layer] = [model]
+    while stack:
+        layer = stack.pop()
+        if type(layer) not in known:
+            raise ArgumentError(
+                f"{layer.name} is of a class of your own ({type(layer).__name__}), which no file "
+                "can name. Save its weights with save_weights, and make the model in code."
+            )
+        stack += layer.sublayers

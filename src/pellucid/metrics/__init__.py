@@ -1,0 +1,164 @@
+"""Metrics: what is watched during training and reported after it.
+
+A metric is fed batch by batch, `update_state(y_true, y_pred, sample_weight=None)`, and tells its
+`result()` over all of them. Targets and predictions of different shapes are refused, never
+repeated to fit each other.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pellucid._registry import Registry
+from pellucid.losses import mean_absolute_error, mean_squared_error
+from pellucid.metrics._metric import Mean, MeanMetricWrapper, Metric
+from pellucid.metrics.accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from pellucid.metrics.confusion import AUC, Precision, Recall, confusion_matrix
+from pellucid.metrics.regression import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    RootMeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
+from pellucid.ops._operation import Shape
+
+__all__ = [
+    "AUC",
+    "Accuracy",
+    "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanMetricWrapper",
+    "MeanSquaredError",
+    "Metric",
+    "Precision",
+    "Recall",
+    "RootMeanSquaredError",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "confusion_matrix",
+    "deserialize",
+    "get",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
+]
+
+_REGISTRY: Registry[Metric] = Registry(
+    "metric",
+    "keras.metrics",
+    Metric,
+    [
+        AUC,
+        Accuracy,
+        BinaryAccuracy,
+        BinaryCrossentropy,
+        CategoricalAccuracy,
+        CategoricalCrossentropy,
+        Mean,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        Precision,
+        Recall,
+        RootMeanSquaredError,
+        SparseCategoricalAccuracy,
+        SparseCategoricalCrossentropy,
+        SparseTopKCategoricalAccuracy,
+        TopKCategoricalAccuracy,
+    ],
+    {
+        "bce": BinaryCrossentropy,
+        "BCE": BinaryCrossentropy,
+        "mae": MeanAbsoluteError,
+        "MAE": MeanAbsoluteError,
+        "mse": MeanSquaredError,
+        "MSE": MeanSquaredError,
+    },
+)
+
+
+def get(
+    identifier: object,
+    loss: object = None,
+    output_shape: Shape | None = None,
+    target_shape: Shape | None = None,
+) -> Metric:
+    """Return the metric meant by a name, a function, a configuration, a class or an instance.
+
+    'accuracy' (or 'acc') and 'crossentropy' (or 'ce') mean, as in Keras, the binary form for one
+    output, the sparse form for class numbers, and otherwise the categorical form; the metric is
+    called as it was asked for.
+
+    Args:
+        identifier: "accuracy", "mse", a function (y_true, y_pred) → values, or a `Metric`.
+        loss: The loss of the output, which tells a 'crossentropy' whether predictions are logits.
+        output_shape: The shape of the predictions, for these names.
+        target_shape: The shape of the targets, for these names.
+
+    Raises:
+        NameLookupError: no metric has that name.
+        TypeMismatchError: it is none of these.
+    """
+    if isinstance(identifier, str):
+        metric = _by_shapes(identifier, loss, output_shape, target_shape)
+        metric = metric or _REGISTRY.get(identifier)
+        metric.name = identifier
+        return metric
+    if callable(identifier) and not isinstance(identifier, (Metric, type)):
+        return MeanMetricWrapper(identifier)
+    return _REGISTRY.get(identifier)
+
+
+def _by_shapes(
+    name: str, loss: object, output: Shape | None, target: Shape | None
+) -> Metric | None:
+    kind = {"acc": "accuracy", "ce": "crossentropy"}.get(name.lower(), name.lower())
+    if kind not in ("accuracy", "crossentropy") or output is None or target is None:
+        return None
+    binary = output[-1] == 1
+    sparse = len(target) < len(output) or target[-1] == 1
+    if kind == "accuracy":
+        if binary:
+            return BinaryAccuracy()
+        return SparseCategoricalAccuracy() if sparse else CategoricalAccuracy()
+    logits = bool(getattr(loss, "from_logits", False))
+    if binary:
+        return BinaryCrossentropy(from_logits=logits)
+    if sparse:
+        return SparseCategoricalCrossentropy(from_logits=logits)
+    return CategoricalCrossentropy(from_logits=logits)
+
+
+serialize = _REGISTRY.serialize
+
+
+def deserialize(
+    config: Mapping[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
+) -> Metric:
+    """Return the metric that `serialize` wrote down, or that a name means."""
+    if isinstance(config, str):
+        return _REGISTRY.find(config, custom_objects)()
+    return _REGISTRY.deserialize(config, custom_objects)

@@ -1,0 +1,57 @@
+"""The account of a mean, a variance and a normalised number, for the normalising operations.
+
+A variance names the mean once and then takes it as a constant: written out for every deviation, m
+numbers would make a tree of m² cells. To first order nothing is lost, since Σ (x − mean) is 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pellucid.ops._terms import Call, Cell, Constant, Expression, Named, Product, Sum
+
+__all__ = [
+    "centred",
+    "mean",
+    "mean_of_terms",
+    "normalised",
+    "reciprocal_deviation",
+    "reciprocal_root",
+]
+
+
+def mean_of_terms(name: str, terms: Sequence[Expression]) -> Named:
+    """Return the mean of `terms`, by name."""
+    return Named(name, Product((Constant(f"1/{len(terms)}", 1 / len(terms)), Sum(terms))))
+
+
+def mean(cells: Sequence[Cell]) -> Named:
+    """Return the mean of `cells`."""
+    return mean_of_terms("mean", cells)
+
+
+def centred(cell: Cell, of: Expression) -> Sum:
+    """Return the cell less the mean `of` its group."""
+    return Sum((cell, Product((Constant("-1", -1.0), of))))
+
+
+def reciprocal_deviation(cells: Sequence[Cell], epsilon: float) -> Call:
+    """Return 1/sqrt(variance + epsilon) of `cells`."""
+    middle = Constant("-mean", -mean(cells).value)
+    squares = [Call("square", (Sum((cell, middle)),), lambda x: x * x) for cell in cells]
+    variance = mean_of_terms("variance", squares)
+    return reciprocal_root(variance, epsilon)
+
+
+def normalised(cell: Cell, middle: float, reciprocal: float) -> Named:
+    """Return the cell normalised by a known mean and a known 1/sqrt(variance + epsilon)."""
+    factor = Constant("1/sqrt(variance + epsilon)", reciprocal)
+    return Named("x_hat", Product((Sum((cell, Constant("-mean", -middle))), factor)))
+
+
+def reciprocal_root(variance: Expression, epsilon: float) -> Call:
+    """Return 1/sqrt(variance + epsilon)."""
+    return Call(
+        "1/sqrt", (Sum((variance, Constant("epsilon", epsilon))),), lambda v: 1 / math.sqrt(v)
+    )

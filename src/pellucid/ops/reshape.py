@@ -1,0 +1,111 @@
+"""The numbers of every sample in another shape, in the same order (the last axis runs fastest).
+
+    y[n].ravel() = x[n].ravel()
+
+| tensor | shape              |
+|--------|--------------------|
+| x      | (N, …)             |
+| y      | (N, *target_shape) |
+
+One size of the target may be −1: it becomes what is left over.
+
+Source: Keras' Reshape layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pellucid.errors import ArgumentError, ShapeError
+from pellucid.ops._operation import EVERYTHING, Array, Case, Invalid, Operation, Shape
+from pellucid.ops._shapes import product
+from pellucid.ops._terms import Expression, cell_of
+
+
+@dataclass(frozen=True)
+class Reshape(Operation):
+    """Another shape for every sample; the module's docstring has the formula.
+
+    Attributes:
+        target_shape: The shape of one sample, without the batch axis; at most one size is −1.
+    """
+
+    target_shape: tuple[int, ...]
+
+    name: ClassVar[str] = "reshape"
+    inputs: ClassVar[tuple[str, ...]] = ("x",)
+
+    def __post_init__(self) -> None:
+        target = self.target_shape
+        whole = isinstance(target, tuple) and all(isinstance(n, int) for n in target)
+        if not whole or any(n < -1 for n in target) or target.count(-1) > 1:
+            raise ArgumentError(
+                f"reshape: target_shape must be a tuple of sizes, of which at most one is -1, "
+                f"received {target!r}."
+            )
+
+    def output_shape(self, x: Shape) -> Shape:
+        """Return (N, *target_shape), with the size for −1 worked out."""
+        if not x:
+            raise ShapeError("reshape: expected x with at least 1 axis (N, …), received shape ().")
+        cells = product(x[1:])
+        rest = product(tuple(n for n in self.target_shape if n != -1))
+        if cells is None or rest is None:
+            return (x[0], *(None if n == -1 else n for n in self.target_shape))
+        left, over = divmod(cells, rest) if rest else (0, cells)
+        if over or (-1 not in self.target_shape and cells != rest):
+            raise ShapeError(
+                f"reshape: the {cells} numbers of a sample of shape {x[1:]} do not fit into "
+                f"target_shape {self.target_shape}."
+            )
+        return (x[0], *(left if n == -1 else n for n in self.target_shape))
+
+    def forward(self, x: Array) -> Array:
+        """Read the same numbers in another shape."""
+        return x.reshape([n for n in self.output_shape(x.shape) if n is not None])
+
+    def backward(
+        self, dy: Array, y: Array, x: Array, *, wrt: Collection[str] = EVERYTHING
+    ) -> tuple[Array | None, ...]:
+        """Return dy in the shape of x."""
+        return (dy.reshape(x.shape),)
+
+    def terms(self, cell: tuple[int, ...], x: Array) -> Expression:
+        """The one number, from where it stood."""
+        shape = tuple(n for n in self.output_shape(x.shape) if n is not None)
+        return cell_of("x", x, _same_place(cell, shape, x.shape))
+
+    def gradient_terms(
+        self, wrt: str, cell: tuple[int, ...], dy: Array, y: Array, x: Array
+    ) -> Expression:
+        """The gradient of the one number, from where it went."""
+        return cell_of("dy", dy, _same_place(cell, x.shape, dy.shape))
+
+    @classmethod
+    def cases(cls) -> Iterator[Case]:
+        """More axes, fewer axes, a size worked out."""
+        yield Case(cls((4, 3, 1)), ((2, 12),))
+        yield Case(cls((-1, 6)), ((3, 4, 3),))
+        yield Case(cls((2, -1, 2)), ((1, 4, 2, 2),))
+        yield Case(cls((-1,)), ((2, 3, 2),))
+        yield Case(cls(()), ((3, 1),))
+
+    @classmethod
+    def invalid_cases(cls) -> Iterator[Invalid]:
+        """Targets that cannot be, and that do not fit."""
+        yield Invalid(lambda: cls((-1, -1)), ArgumentError, "at most one")
+        yield Invalid(lambda: cls((-2, 3)), ArgumentError, "target_shape")
+        yield Invalid(lambda: cls((5, 2)).output_shape((1, 12)), ShapeError, "do not fit")
+        yield Invalid(lambda: cls((5, -1)).output_shape((1, 12)), ShapeError, "do not fit")
+
+
+def _same_place(
+    cell: tuple[int, ...], shape: tuple[int, ...], other: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Return where the cell of a tensor of `shape` is when it has the `other` shape."""
+    place = int(np.ravel_multi_index(cell, shape))
+    return tuple(int(i) for i in np.unravel_index(place, other))

@@ -1,0 +1,44 @@
+"""Optimisers: how gradients change weights. The formulas and their details are Keras 3's."""
+
+from pellucid._registry import Registry
+from pellucid.optimizers import schedules
+from pellucid.optimizers._optimizer import Optimizer
+from pellucid.optimizers.adam import Adam, AdamW
+from pellucid.optimizers.rmsprop import RMSprop
+from pellucid.optimizers.sgd import SGD
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]
+
+_REGISTRY: Registry[Optimizer] = Registry(
+    "optimizer",
+    "keras.optimizers",
+    Optimizer,
+    [SGD, Adam, AdamW, RMSprop],
+    {"adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD, "adam": Adam},
+)
+
+
+def get(identifier: object) -> Optimizer:
+    """Return the optimiser meant by a name in any case ("adam"), a configuration or an instance.
+
+    Raises:
+        NameLookupError: no optimiser has that name.
+        TypeMismatchError: it is none of these.
+    """
+    if isinstance(identifier, str) and identifier.lower() in _REGISTRY.classes:
+        identifier = identifier.lower()
+    return _REGISTRY.get(identifier)
+
+
+serialize = _REGISTRY.serialize
+deserialize = _REGISTRY.deserialize

@@ -1,0 +1,390 @@
+"""What every optimiser does: the step's order, clipping, weight decay, the state and its names.
+
+One step, as in Keras 3:
+
+1. gradients are clipped, if clipping was asked for;
+2. weights decay: w := w − w · weight_decay · rate;
+3. the optimiser's own rule changes the weights and its slots (momentum, velocity …);
+4. the iteration counter goes up by one.
+
+Arithmetic is in the weights' own type, in place, some thousand numbers at a time so that they
+stay in the processor's cache from the first operation of the rule to the last.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pellucid._registry import Config, snake_case
+from pellucid.errors import (
+    ArgumentError,
+    NonFiniteError,
+    NotBuiltError,
+    ShapeError,
+    TypeMismatchError,
+)
+from pellucid.graph.variable import Variable
+from pellucid.optimizers import schedules
+
+__all__ = ["Array", "Optimizer", "Slots"]
+
+Array = npt.NDArray[Any]
+Slots = Mapping[str, Array]
+
+_CHUNK = 32768
+"""Numbers at a time: weights, gradient, slots and scratch together fit a second-level cache."""
+
+_NOT_OFFERED: Config = {
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}
+"""Options of Keras' that are written to files with these values, and may have no others."""
+
+
+class Optimizer:
+    """The base of all optimisers: a subclass names its slots and defines `update_step`.
+
+    Args:
+        learning_rate: A number, or a schedule: a function of the steps already made.
+        weight_decay: The share of each weight, times the rate, taken off it at each step.
+        clipnorm: The greatest length √Σg² of each variable's gradient; longer ones are shortened.
+        clipvalue: The greatest size of each number of a gradient.
+        global_clipnorm: The greatest length of all gradients taken together.
+        name: The optimiser's name; by default its class's in snake_case.
+        **options: `use_ema` and its kin, known to Keras and not offered here.
+
+    Attributes:
+        iterations: How many steps were made.
+
+    Raises:
+        ArgumentError: more than one kind of clipping, or an option that is not offered.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.LearningRateSchedule,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+        **options: object,
+    ) -> None:
+        self.name = name or snake_case(type(self).__name__)
+        for option, value in options.items():
+            if option not in _NOT_OFFERED:
+                raise ArgumentError(f"{self.name}: there is no option {option!r}.")
+            if option != "ema_momentum" and value != _NOT_OFFERED[option]:
+                raise ArgumentError(
+                    f"{self.name}: {option}={value!r} is not offered; leave it out or give "
+                    f"{_NOT_OFFERED[option]!r}."
+                )
+        clipping = {
+            "clipnorm": clipnorm,
+            "clipvalue": clipvalue,
+            "global_clipnorm": global_clipnorm,
+        }
+        given = [f"{k}={v}" for k, v in clipping.items() if v is not None]
+        if len(given) > 1:
+            raise ArgumentError(
+                f"{self.name}: expected at most one of clipnorm, clipvalue and global_clipnorm, "
+                f"received {' and '.join(given)}."
+            )
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.iterations = 0
+        self.built = False
+        self._schedule: schedules.LearningRateSchedule | None = None
+        self._rate = np.float32(0)
+        if isinstance(learning_rate, schedules.LearningRateSchedule):
+            self._schedule = learning_rate
+        else:
+            self.learning_rate = learning_rate
+        self._excluded: set[int] = set()
+        self._excluded_names: re.Pattern[str] | None = None
+        self._trained: list[Variable] = []
+        self._slots: dict[int, dict[str, Array]] = {}
+        self._scratch: dict[np.dtype[Any], Array] = {}
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step; may be set, unless it follows a schedule."""
+        if self._schedule is not None:
+            return float(self._schedule(self.iterations))
+        return float(self._rate)
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        if self._schedule is not None:
+            raise TypeMismatchError(
+                f"{self.name}: the learning rate follows {self._schedule!r} and cannot be set. "
+                "Make the optimizer with a number to be able to."
+            )
+        try:
+            value = np.float32(rate)
+        except (TypeError, ValueError):
+            value = np.float32(-1)
+        if not 0 <= value < math.inf:
+            raise ArgumentError(
+                f"{self.name}: expected learning_rate as a number of at least 0 or a "
+                f"LearningRateSchedule, received {rate!r}."
+            )
+        self._rate = value
+
+    def build(self, variables: Iterable[Variable]) -> None:
+        """Make the slots for `variables`, all 0; does nothing the second time."""
+        if self.built:
+            return
+        self._trained = list(variables)
+        for variable in self._trained:
+            self._slots[id(variable)] = {
+                slot: np.zeros_like(variable.value) for group in self.slot_groups for slot in group
+            }
+        self.built = True
+
+    @property
+    def variables(self) -> list[tuple[str, Array]]:
+        """The optimiser's state as (name, array), in the order in which Keras saves it."""
+        state = [("iteration", np.array(self.iterations, np.int32))]
+        if self._schedule is None:
+            state.append(("learning_rate", np.array(self._rate)))
+        return state + list(self._named_slots())
+
+    def set_variables(self, arrays: Sequence[npt.ArrayLike]) -> None:
+        """Take over a state in the order of `variables`.
+
+        Raises:
+            ShapeError: the arrays are not as many, or not of the shapes, that they should be;
+                nothing is then changed.
+        """
+        expected = self.variables
+        given = [np.asarray(array) for array in arrays]
+        if len(given) != len(expected):
+            hint = "" if self.built else " The optimizer has no slots yet: call build() first."
+            raise ShapeError(
+                f"{self.name}: expected {len(expected)} arrays of state, received {len(given)}."
+                + hint
+            )
+        for (name, old), new in zip(expected, given, strict=True):
+            if old.shape != new.shape:
+                raise ShapeError(
+                    f"{self.name}: expected {name} of shape {old.shape}, received {new.shape}."
+                )
+        self.iterations = int(given[0])
+        if self._schedule is None:
+            self.learning_rate = float(given[1])
+        slots = list(self._named_slots())
+        for (_, slot), new in zip(slots, given[len(given) - len(slots) :], strict=True):
+            slot[...] = new
+
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Variable] | None = None,
+        var_names: Iterable[str] | None = None,
+    ) -> None:
+        """Leave variables out of weight decay: those given, and those whose name contains a word.
+
+        Raises:
+            ArgumentError: the optimiser is built already.
+
+        Example:
+            >>> from pellucid.optimizers import AdamW
+            >>> AdamW().exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        """
+        if self.built:
+            raise ArgumentError(
+                f"{self.name}: exclude_from_weight_decay() must come before the optimizer is "
+                "built, that is before the first step."
+            )
+        self._excluded = {id(variable) for variable in var_list or ()}
+        words = sorted(set(var_names or ()))
+        self._excluded_names = re.compile("|".join(words)) if words else None
+
+    def apply(
+        self, gradients: Sequence[Array | None], variables: Sequence[Variable] | None = None
+    ) -> None:
+        """Make one step, in place.
+
+        Args:
+            gradients: A gradient for each variable, of its shape; None for one to be left alone.
+            variables: The variables; by default those the optimiser was built with. At the first
+                call they build it.
+
+        Raises:
+            NonFiniteError: a gradient holds NaN or infinity; no weight and no slot was changed.
+            ShapeError: a gradient does not have its variable's shape.
+            ArgumentError: the numbers of gradients and variables differ, a variable is new to the
+                optimiser, or every gradient is None.
+            NotBuiltError: neither `variables` now, nor `build` before.
+        """
+        if variables is None:
+            if not self.built:
+                raise NotBuiltError(f"{self.name}: give the variables, or call build() first.")
+            variables = self._trained
+        self.build(variables)
+        pairs = self._checked(gradients, variables)
+        clip = self._clipping([gradient for gradient, _ in pairs])
+        rate = self.learning_rate
+        for position, (gradient, variable) in enumerate(pairs):
+            slots = self._slots[id(variable)]
+            scratch = self._scratch_of(variable.value.dtype)
+            decay = self._decay_of(variable)
+            flat = [array.reshape(-1) for array in (variable.value, gradient, *slots.values())]
+            for start in range(0, variable.value.size, _CHUNK):
+                weights, part, *own = (array[start : start + _CHUNK] for array in flat)
+                room = scratch[:, : len(weights)]
+                if clip is not None:
+                    part = clip(part, position, room[2])
+                if decay:
+                    np.multiply(weights, decay, out=room[0])
+                    np.multiply(room[0], rate, out=room[0])
+                    weights -= room[0]
+                named = dict(zip(slots, own, strict=True))
+                self.update_step(part, weights, named, rate, room[:2])
+        self.iterations += 1
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Array | None, Variable]]) -> int:
+        """Make one step from (gradient, variable) pairs; return how many steps were made."""
+        gradients, variables = zip(*grads_and_vars, strict=True)
+        self.apply(gradients, variables)
+        return self.iterations
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        """The slots' names, in the order in which Keras saves them.
+
+        Those of one group lie side by side for each variable; one group follows the other.
+        """
+        return ()
+
+    def update_step(
+        self, gradient: Array, weights: Array, slots: Slots, learning_rate: float, scratch: Array
+    ) -> None:
+        """Change `weights` and `slots` in place by the optimiser's rule.
+
+        Args:
+            gradient: The gradient, clipped; not to be changed. All arrays have one axis.
+            weights: The weights.
+            slots: The slots by name.
+            learning_rate: The rate of this step.
+            scratch: Two rows, as long as the weights, to work in.
+        """
+        raise NotImplementedError  # every subclass has its own
+
+    def get_config(self) -> Config:
+        """Return the arguments that make this optimiser again, with Keras' names."""
+        rate = float(self._rate) if self._schedule is None else schedules.serialize(self._schedule)
+        return {
+            "name": self.name,
+            "learning_rate": rate,
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            **_NOT_OFFERED,
+        }
+
+    @classmethod
+    def from_config(cls, config: Config) -> Optimizer:
+        """Make an optimiser from its arguments."""
+        rate = config.get("learning_rate")
+        if isinstance(rate, Mapping):
+            config = {**config, "learning_rate": schedules.deserialize(rate)}
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, iterations={self.iterations}>"
+
+    def _named_slots(self) -> Iterator[tuple[str, Array]]:
+        for group in self.slot_groups:
+            for variable in self._trained:
+                path = variable.path.replace("/", "_")
+                for slot in group:
+                    yield f"{path}_{slot}", self._slots[id(variable)][slot]
+
+    def _scratch_of(self, dtype: np.dtype[Any]) -> Array:
+        if dtype not in self._scratch:
+            self._scratch[dtype] = np.empty((3, _CHUNK), dtype)
+        return self._scratch[dtype]
+
+    def _decay_of(self, variable: Variable) -> float:
+        if self._excluded_names and self._excluded_names.search(variable.name):
+            return 0.0
+        return 0.0 if id(variable) in self._excluded else self.weight_decay or 0.0
+
+    def _checked(
+        self, gradients: Sequence[Array | None], variables: Sequence[Variable]
+    ) -> list[tuple[Array, Variable]]:
+        if len(gradients) != len(variables):
+            raise ArgumentError(
+                f"{self.name}: received {len(gradients)} gradients for {len(variables)} variables."
+            )
+        pairs = []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            if id(variable) not in self._slots:
+                raise ArgumentError(
+                    f"{self.name}: {variable.path} is not among the variables that the optimizer "
+                    "was built with. Use a new optimizer (compile again) for other variables."
+                )
+            if gradient is None:
+                continue
+            if gradient.shape != variable.shape:
+                raise ShapeError(
+                    f"{self.name}: expected the gradient of {variable.path} with its shape "
+                    f"{variable.shape}, received {gradient.shape}."
+                )
+            self._refuse_non_finite(gradient, variable)
+            pairs.append((gradient, variable))
+        if not pairs and variables:
+            raise ArgumentError(f"{self.name}: there is no gradient for any variable.")
+        return pairs
+
+    def _refuse_non_finite(self, gradient: Array, variable: Variable) -> None:
+        if np.isfinite(gradient).all():
+            return
+        place = np.argwhere(~np.isfinite(gradient))[0].tolist()
+        raise NonFiniteError(
+            f"the gradient of {variable.path} is {gradient[tuple(place)]} at {place} in step "
+            f"{self.iterations + 1}; no weight was changed"
+        )
+
+    def _clipping(self, gradients: list[Array]) -> _Clip | None:
+        if self.clipnorm:
+            limit, norms = self.clipnorm, [_norm([gradient]) for gradient in gradients]
+            return lambda part, position, out: np.divide(
+                np.multiply(part, limit, out=out), max(norms[position], limit), out=out
+            )
+        if self.global_clipnorm:
+            limit, norm = self.global_clipnorm, _norm(gradients)
+            scale = limit * min(1 / norm if norm > 0 else math.inf, 1 / limit)
+            return lambda part, _, out: np.multiply(part, scale, out=out)
+        if self.clipvalue:
+            limit = self.clipvalue
+            return lambda part, _, out: np.clip(part, -limit, limit, out=out)
+        return None
+
+
+_Clip = Callable[[Array, int, Array], Array]
+"""Clips a part of the gradient at a position in the list, into a given array."""
+
+
+def _norm(gradients: list[Array]) -> float:
+    """√Σg² over all numbers of all gradients, summed in double precision."""
+    total = 0.0
+    for gradient in gradients:
+        flat = gradient.reshape(-1)
+        for start in range(0, flat.size, _CHUNK):
+            part = flat[start : start + _CHUNK].astype(np.float64)
+            total += float(np.sum(part * part))
+    return math.sqrt(total)

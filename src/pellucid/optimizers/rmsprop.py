@@ -1,0 +1,122 @@
+"""RMSprop: the gradient divided by the root of the mean of its past squares.
+
+    v := ρ · v + (1 − ρ) · g²
+    a := ρ · a + (1 − ρ) · g                 only if `centered`; v − a² is then used in v's place
+    s  = rate · g / √(v + ε)
+    w := w − s                               or, with momentum,  m := momentum · m + s;  w := w − m
+
+Source: Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012; centred: Graves,
+"Generating Sequences With Recurrent Neural Networks", 2013.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid._registry import Config
+from pellucid.errors import ArgumentError
+from pellucid.optimizers._optimizer import Array, Optimizer, Slots
+from pellucid.optimizers.schedules import LearningRateSchedule
+
+__all__ = ["RMSprop"]
+
+
+class RMSprop(Optimizer):
+    """RMSprop; the module's docstring has the formulas.
+
+    Args:
+        learning_rate: A number, or a schedule.
+        rho: ρ, how much of the mean of the squares is kept at each step.
+        momentum: The share of the last step that is kept.
+        epsilon: ε, added under the root.
+        centered: Whether the squares are taken about the mean of the gradients.
+        weight_decay: See `Optimizer`, as for all that follow.
+        clipnorm: The greatest length of each gradient.
+        clipvalue: The greatest size of each number of a gradient.
+        global_clipnorm: The greatest length of all gradients together.
+        name: The optimiser's name.
+        **options: See `Optimizer`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **options
+        )
+        for option, value in (("rho", rho), ("momentum", momentum)):
+            if not 0 <= value <= 1:
+                raise ArgumentError(
+                    f"{self.name}: expected {option} from 0 to 1, received {value!r}."
+                )
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+
+    @property
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Every v, then every m if there is momentum, then every a if centred."""
+        wanted = {
+            "velocity": True,
+            "momentum": self.momentum > 0,
+            "average_gradient": self.centered,
+        }
+        return tuple((slot,) for slot, there in wanted.items() if there)
+
+    def update_step(
+        self, gradient: Array, weights: Array, slots: Slots, learning_rate: float, scratch: Array
+    ) -> None:
+        """Change v, m, a and the weights."""
+        v = slots["velocity"]
+        part, root = scratch
+        np.multiply(gradient, gradient, out=part)
+        _move(v, part, self.rho)
+        if self.centered:
+            a = slots["average_gradient"]
+            np.copyto(part, gradient)
+            _move(a, part, self.rho)
+            np.multiply(a, a, out=root)
+            np.subtract(v, root, out=root)
+            root += self.epsilon
+        else:
+            np.add(v, self.epsilon, out=root)
+        np.sqrt(root, out=root)
+        step = np.multiply(gradient, learning_rate, out=part)
+        step /= root
+        if self.momentum > 0:
+            m = slots["momentum"]
+            m *= self.momentum
+            m += step
+            step = m
+        weights -= step
+
+    def get_config(self) -> Config:
+        """Return the arguments that make this optimiser again."""
+        return {
+            **super().get_config(),
+            "rho": self.rho,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "centered": self.centered,
+        }
+
+
+def _move(mean: Array, new: Array, keep: float) -> None:
+    """Set mean := keep · mean + (1 − keep) · new, which is changed on the way."""
+    mean *= keep
+    new *= 1 - keep
+    mean += new

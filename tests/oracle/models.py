@@ -1,0 +1,127 @@
+"""Models that Keras and Pellucid both build: `k` is one of the two libraries."""
+
+
+def sequential(k):
+    L = k.layers
+    return k.Sequential(
+        [
+            k.Input((12, 12, 2)),
+            L.Rescaling(0.5, offset=0.1),
+            L.Conv2D(4, 3, activation="relu", kernel_initializer="he_normal"),
+            L.BatchNormalization(),
+            L.MaxPooling2D(),
+            L.SeparableConv2D(6, 3, padding="same", use_bias=False),
+            L.DepthwiseConv2D(3, padding="same", depth_multiplier=2, activation="elu"),
+            L.Conv2DTranspose(3, (2, 3), strides=2, padding="same", name="up"),
+            L.LayerNormalization(),
+            L.Dropout(0.0),
+            L.Flatten(),
+            L.Dense(7, activation="tanh", kernel_regularizer=k.regularizers.L2(1e-3)),
+            L.Dense(3, activation="softmax", name="scores"),
+        ],
+        name="small",
+    )
+
+
+def every_layer(k):
+    L = k.layers
+    inputs = k.Input((9, 10, 3), name="image")
+    x = inputs
+    for layer in (
+        L.RandomFlip(),
+        L.RandomTranslation(0.1, 0.2),
+        L.RandomRotation(0.1),
+        L.RandomZoom(0.1),
+        L.RandomContrast(0.1),
+        L.Rescaling(1 / 2),
+        L.ZeroPadding2D(((1, 2), (3, 0))),
+        L.Conv2D(6, (3, 2), strides=(1, 2), padding="same", dilation_rate=1, groups=3),
+        L.ReLU(max_value=6.0, negative_slope=0.1, threshold=0.05),
+        L.UpSampling2D((2, 1)),
+        L.Cropping2D(((1, 0), (2, 1))),
+        L.AveragePooling2D((3, 2), strides=1, padding="same"),
+        L.BatchNormalization(momentum=0.9, scale=False),
+        L.DepthwiseConv2D(3, dilation_rate=2),
+        L.LeakyReLU(negative_slope=0.25),
+        L.UpSampling2D(2, interpolation="bilinear"),
+        L.SeparableConv2D(4, 3, strides=2, depth_multiplier=2, padding="same"),
+        L.ELU(alpha=0.7),
+        L.Conv2DTranspose(5, 3, strides=2, output_padding=1),
+        L.LayerNormalization(epsilon=1e-4),
+        L.Activation("silu"),
+        L.MaxPooling2D(2, padding="same"),
+        L.Dropout(0.3, seed=1),
+    ):
+        x = layer(x)
+    a = L.Conv2D(4, 1, activation="gelu")(x)
+    b = L.Conv2D(4, 1, activation="hard_sigmoid", use_bias=False)(x)
+    x = L.Concatenate()(
+        [
+            L.Add()([a, b, a]),
+            L.Subtract()([a, b]),
+            L.Multiply()([a, b]),
+            L.Maximum()([b, a]),
+            L.Average()([a, b]),
+        ]
+    )
+    y = L.Concatenate(axis=-1)([L.GlobalAveragePooling2D()(x), L.GlobalMaxPooling2D()(x)])
+    y = L.Reshape((4, 10))(y)
+    y = L.Softmax()(y)
+    y = L.Flatten()(y)
+    return k.Model(inputs, L.Dense(3)(y), name="all")
+
+
+def nested(k):
+    """Shared layers, models in models, several inputs and outputs, branches of unequal length."""
+    L = k.layers
+    left, right = k.Input((8, 8, 2), name="left"), k.Input((8, 8, 2), name="right")
+    shared = L.Conv2D(2, 3, padding="same", activation="relu", name="shared")
+    a, b = shared(left), shared(shared(right))
+    start = k.Input((8, 8, 2), name="start")
+    block = k.Model(
+        start, L.Add()([start, L.Conv2D(2, 3, padding="same", name="inside")(start)]), name="block"
+    )
+    pool = k.Sequential([L.MaxPooling2D(), L.Conv2D(3, 1, name="one"), L.Flatten()], name="pool")
+    long = L.Conv2D(2, 1, name="B")(L.Conv2D(2, 1, name="A")(a))
+    joined = L.Concatenate(name="joined")([long, block(a), block(b), L.Conv2D(2, 1, name="C")(b)])
+    head = k.Input((8, 8, 8), name="features")
+    kernel = L.Conv2D(1, 1, name="map")
+    maps = k.Model(head, kernel(head), name="maps")
+    first = L.Dense(3, name="classes")(L.Concatenate()([pool(a), pool(b)]))
+    return k.Model([left, right], [first, maps(joined)], name="twins")
+
+
+def classifier(k):
+    """The model of the frozen trajectory."""
+    L = k.layers
+    return k.Sequential(
+        [
+            k.Input((8, 8, 1)),
+            L.Conv2D(4, 3, padding="same", activation="relu"),
+            L.BatchNormalization(),
+            L.MaxPooling2D(),
+            L.Conv2D(3, 3, use_bias=False),
+            L.Activation("relu"),
+            L.Dropout(0.0),
+            L.Flatten(),
+            L.Dense(5, activation="softmax"),
+        ],
+        name="classifier",
+    )
+
+
+def optimizer(k, name):
+    O = k.optimizers  # noqa: E741
+    return {
+        "sgd": lambda: O.SGD(0.05, momentum=0.9),
+        "nesterov": lambda: O.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
+        "adam": lambda: O.Adam(0.01),
+        "amsgrad": lambda: O.Adam(0.01, amsgrad=True, clipnorm=1.0),
+        "adamw": lambda: O.AdamW(0.01, weight_decay=0.01),
+        "rmsprop": lambda: O.RMSprop(0.005),
+        "centered": lambda: O.RMSprop(0.005, momentum=0.5, centered=True),
+        "scheduled": lambda: O.Adam(O.schedules.ExponentialDecay(0.02, 3, 0.5)),
+        "warmup": lambda: O.SGD(
+            O.schedules.CosineDecay(0.0, 20, warmup_target=0.1, warmup_steps=3)
+        ),
+    }[name]()

@@ -1,0 +1,358 @@
+"""compile, fit, evaluate, predict: what they compute, what they refuse, what they repeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid as keras
+from pellucid import layers
+from pellucid.errors import (
+    ArgumentError,
+    DataError,
+    NameLookupError,
+    NonFiniteError,
+    NotBuiltError,
+    ShapeError,
+)
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+
+
+def blobs(n: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Images of 6×6 whose bright quarter is their class."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 4, n)
+    x = rng.random((n, 6, 6, 1), "f4") * 0.3
+    for image, label in zip(x, y, strict=True):
+        row, column = divmod(int(label), 2)
+        image[3 * row : 3 * row + 3, 3 * column : 3 * column + 3] += 0.7
+    return x, y
+
+
+def classifier(**options: Any) -> keras.Sequential:
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    compiled: dict[str, Any] = {
+        "optimizer": keras.optimizers.Adam(0.02),
+        "loss": "sparse_categorical_crossentropy",
+        "metrics": ["accuracy"],
+    }
+    model.compile(**(compiled | options))
+    return model
+
+
+def weights_after(fit: Any, **options: Any) -> list[np.ndarray]:
+    keras.utils.set_random_seed(1)
+    model = classifier(**options)
+    fit(model)
+    return model.get_weights()
+
+
+def assert_same(left: list[np.ndarray], right: list[np.ndarray]) -> None:
+    for a, b in zip(left, right, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_it_learns_and_reports_what_it_learned() -> None:
+    x, y = blobs()
+    model = classifier()
+    history = model.fit(x, y, epochs=8, validation_data=blobs(40, seed=1), verbose=0)
+    assert list(history.history) == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert all(len(values) == 8 for values in history.history.values())
+    assert history.history["val_accuracy"][-1] > 0.95
+    assert history.history["loss"][-1] < history.history["loss"][0] / 2
+    assert model.evaluate(*blobs(40, seed=1), verbose=0, return_dict=True) == {
+        "loss": pytest.approx(history.history["val_loss"][-1]),
+        "accuracy": history.history["val_accuracy"][-1],
+    }
+    assert model.history is history
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    x, y = blobs()
+    once = weights_after(lambda m: m.fit(x, y, epochs=2, verbose=0))
+    assert_same(once, weights_after(lambda m: m.fit(x, y, epochs=2, verbose=0)))
+    keras.utils.set_random_seed(2)
+    other = classifier()
+    assert not np.array_equal(other.get_weights()[0], once[0])
+
+
+def test_training_in_two_parts_is_training_in_one() -> None:
+    x, y = blobs()
+
+    def parts(model: Any) -> None:
+        model.fit(x, y, epochs=1, verbose=0)
+        model.fit(x, y, initial_epoch=1, epochs=3, verbose=0)
+
+    assert_same(weights_after(parts), weights_after(lambda m: m.fit(x, y, epochs=3, verbose=0)))
+
+
+def test_bytes_train_as_their_values_do() -> None:
+    x, y = blobs()
+    pixels = (x * 255).astype("uint8")
+    assert_same(
+        weights_after(lambda m: m.fit(pixels, y, verbose=0)),
+        weights_after(lambda m: m.fit(pixels.astype("float32"), y, verbose=0)),
+    )
+
+
+def test_one_step_of_sgd_is_the_formula() -> None:
+    """W := W − α ∂L/∂W with ∂L/∂logits = (p − y)/N, on a dense layer."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((5, 3)).astype("f4"), np.array([0, 1, 1, 0, 1])
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, activation="softmax")])
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    w, b = (array.astype("f8") for array in model.get_weights())
+    logits = x @ w + b
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    loss = model.train_on_batch(x, y)
+    assert loss == pytest.approx(-np.log(p[np.arange(5), y]).mean(), rel=1e-6)
+    p[np.arange(5), y] -= 1
+    np.testing.assert_allclose(model.get_weights()[0], w - 0.1 * x.T @ p / 5, rtol=1e-5)
+    np.testing.assert_allclose(model.get_weights()[1], b - 0.1 * p.mean(0), rtol=1e-5)
+
+
+def test_sample_weights_count_samples_and_class_weights_classes() -> None:
+    x, y = blobs(40)
+    plain = classifier(optimizer=keras.optimizers.SGD(0.1))
+    start = plain.get_weights()
+    twice = np.concatenate([x, x[y == 2]]), np.concatenate([y, y[y == 2]])
+    plain.train_on_batch(*twice)
+    # Keras divides by the number of samples, not by the sum of their weights.
+    scale = len(twice[1]) / len(y)
+    by_sample = classifier(optimizer=keras.optimizers.SGD(0.1 / scale))
+    by_sample.set_weights(start)
+    by_sample.train_on_batch(x, y, sample_weight=np.where(y == 2, 2.0, 1.0))
+    by_class = classifier(optimizer=keras.optimizers.SGD(0.1 / scale))
+    by_class.set_weights(start)
+    by_class.train_on_batch(x, y, class_weight={2: 2.0})
+    for a, b, c in zip(
+        plain.get_weights(), by_sample.get_weights(), by_class.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(b, c)
+
+
+def test_penalties_count_in_loss_and_gradient() -> None:
+    x = np.ones((2, 3), "f4")
+    model = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.5))]
+    )
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    w, _ = model.get_weights()
+    y = model.predict(x, verbose=0)
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(0.5 * (w**2).sum(), rel=1e-5)
+    model.train_on_batch(x, y)
+    np.testing.assert_allclose(model.get_weights()[0], w - 0.1 * (2 * 0.5 * w), rtol=1e-5)
+
+
+def test_frozen_layers_stay_and_frozen_batch_normalisation_infers() -> None:
+    x, y = blobs(20)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(2, 3, trainable=False),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(4),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    before = model.get_weights()
+    model.fit(x, y, verbose=0)
+    changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert changed == [False, False, True, True, True, True, True, True]
+    model.layers[1].trainable = False
+    model.compile("sgd", loss)
+    before = model.get_weights()
+    model.fit(x, y, verbose=0)
+    changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert changed == [False] * 6 + [True, True]
+
+
+def test_dropout_drops_in_training_only() -> None:
+    model = keras.Sequential([keras.Input((1000,)), layers.Dropout(0.3)])
+    ones = np.ones((2, 1000), "f4")
+    np.testing.assert_array_equal(model.predict(ones, verbose=0), ones)
+    dropped = model(ones, training=True)
+    assert set(np.unique(dropped)) == {np.float32(0), np.float32(1 / 0.7)}
+    assert abs((dropped == 0).mean() - 0.3) < 0.05
+
+
+def test_several_outputs_have_their_own_losses_weights_and_metrics() -> None:
+    image = keras.Input((3,), name="image")
+    kind = layers.Dense(2, activation="softmax", name="kind")(image)
+    size = layers.Dense(1, name="size")(image)
+    model = keras.Model(image, [kind, size])
+    model.compile(
+        "sgd",
+        loss={"kind": "sparse_categorical_crossentropy", "size": "mse"},
+        loss_weights={"size": 0.25},
+        metrics={"kind": ["accuracy"]},
+    )
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 3), "f4"), {"kind": rng.integers(0, 2, 8), "size": rng.random((8, 1))}
+    logs = model.evaluate(x, y, return_dict=True, verbose=0)
+    assert list(logs) == ["loss", "kind_loss", "size_loss", "kind_accuracy"]
+    assert logs["loss"] == pytest.approx(logs["kind_loss"] + 0.25 * logs["size_loss"], rel=1e-5)
+    history = model.fit(x, [y["kind"], y["size"]], verbose=0)
+    assert history.history["loss"][0] == pytest.approx(logs["loss"], rel=1e-5)
+
+
+def test_generators_and_sequences_of_batches() -> None:
+    x, y = blobs(64)
+
+    def endless() -> Any:
+        while True:
+            for start in range(0, 64, 16):
+                yield x[start : start + 16], y[start : start + 16]
+
+    history = classifier().fit(endless(), steps_per_epoch=4, epochs=3, verbose=0)
+    assert len(history.history["loss"]) == 3
+
+    arrays = weights_after(lambda m: m.fit(x, y, batch_size=16, shuffle=False, verbose=0))
+    generated = weights_after(lambda m: m.fit(endless(), steps_per_epoch=4, verbose=0))
+    assert_same(arrays, generated)
+
+
+def test_validation_split_takes_the_last_samples_before_shuffling() -> None:
+    x, y = blobs(50)
+    y[40:] = 0
+    model = classifier()
+    model.fit(x, y, validation_split=0.2, verbose=0)
+    expected = model.evaluate(x[40:], y[40:], verbose=0)
+    assert model.history.history["val_loss"][-1] == pytest.approx(expected[0])
+
+
+def test_ragged_and_single_batches() -> None:
+    x, y = blobs(33)
+    model = classifier()
+    model.fit(x, y, batch_size=32, verbose=0)
+    one_by_one = np.concatenate([model.predict(x[i : i + 1], verbose=0) for i in range(33)])
+    np.testing.assert_allclose(model.predict(x, batch_size=7, verbose=0), one_by_one, atol=1e-6)
+    loss, _ = model.evaluate(x, y, batch_size=8, verbose=0)
+    assert loss == pytest.approx(-np.log(one_by_one[np.arange(33), y]).mean(), rel=1e-4)
+
+
+# What is refused, and what it leaves behind.
+
+
+def test_a_non_finite_step_leaves_the_weights_and_says_where() -> None:
+    x, y = blobs(64)
+    model = classifier(optimizer=keras.optimizers.SGD(1e36))
+    before: list[np.ndarray] = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            before[:] = self.model.get_weights()
+
+    with pytest.raises(
+        NonFiniteError, match=r"epoch 1, batch [2-9].*layer|gradient|loss"
+    ) as caught:
+        model.fit(x, y, batch_size=8, verbose=0, callbacks=[Watch()])
+    assert "weights are those before this step" in str(caught.value)
+    assert_same(before, model.get_weights())
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_terminate_on_nan_ends_training_quietly() -> None:
+    x, y = blobs(64)
+    model = classifier(optimizer=keras.optimizers.SGD(1e36))
+    with pytest.warns(UserWarning, match=".") if False else _nothing():
+        model.fit(x, y, batch_size=8, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+class _nothing:  # noqa: N801 (stands in for a context manager)
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda x, y: (x, y + 1), DataError, r"0 to 3|from 0"),
+        (lambda x, y: (x, y - 1), DataError, r"-1"),
+        (lambda x, y: (x, y[:-1]), (ShapeError, DataError), "20.*19|19.*20"),
+        (lambda x, y: (x[:, :5], y), ShapeError, r"\(None, 6, 6, 1\)"),
+        (lambda x, y: (x.astype("U3"), y), DataError, "numbers"),
+        (lambda x, y: (np.where(x == x[3, 2, 2, 0], np.nan, x), y), DataError, "sample 3"),
+        (lambda x, y: (x, np.eye(4)[y]), (ShapeError, DataError), "categorical_crossentropy"),
+        (lambda x, y: (x, None), DataError, "targets"),
+        (lambda x, y: (x[:0], y[:0]), DataError, "no |empty|0 samples"),
+    ],
+)
+def test_bad_data_is_refused_before_the_first_step(change: Any, error: Any, message: str) -> None:
+    x, y = blobs(20)
+    model = classifier()
+    before = model.get_weights()
+    with pytest.raises(error, match=message):
+        model.fit(*change(x, y), verbose=0)
+    assert_same(before, model.get_weights())
+    assert model.optimizer.iterations == 0
+
+
+def test_regression_targets_never_broadcast() -> None:
+    x = np.random.default_rng(0).random((6, 2), "f4")
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    y = np.arange(6.0)
+    flat = model.evaluate(x, y, verbose=0)
+    assert flat == pytest.approx(model.evaluate(x, y[:, None], verbose=0))
+    assert flat == pytest.approx(((model.predict(x, verbose=0)[:, 0] - y) ** 2).mean(), rel=1e-5)
+    with pytest.raises((ShapeError, DataError)):
+        model.evaluate(x, np.zeros((6, 2)), verbose=0)
+
+
+def test_compile_and_fit_arguments_that_cannot_be() -> None:
+    x, y = blobs(20)
+    model = keras.Sequential([keras.Input((6, 6, 1)), layers.Flatten(), layers.Dense(4)])
+    with pytest.raises(NotBuiltError, match="compile"):
+        model.fit(x, y)
+    with pytest.raises(NameLookupError, match="adam"):
+        model.compile("adaam", "mse")
+    with pytest.raises(NameLookupError, match="mse|mean_squared"):
+        model.compile("adam", "mean_squared_eror")
+    model.compile("adam", "mse")
+    with pytest.raises(ArgumentError, match="validation_split"):
+        model.fit(x, np.eye(4)[y], validation_split=1.5)
+
+
+def test_callbacks_are_called_in_keras_order() -> None:
+    calls: list[str] = []
+
+    class Spy(keras.callbacks.Callback):
+        pass
+
+    for hook in dir(keras.callbacks.Callback):
+        if hook.startswith("on_") and "predict" not in hook:
+            setattr(Spy, hook, lambda self, *_, hook=hook, **__: calls.append(hook))
+    x, y = blobs(20)
+    classifier().fit(x, y, batch_size=20, validation_data=(x, y), verbose=0, callbacks=[Spy()])
+    assert [c for c in calls if c != "on_batch_begin" and c != "on_batch_end"] == [
+        "on_train_begin",
+        "on_epoch_begin",
+        "on_train_batch_begin",
+        "on_train_batch_end",
+        "on_test_begin",
+        "on_test_batch_begin",
+        "on_test_batch_end",
+        "on_test_end",
+        "on_epoch_end",
+        "on_train_end",
+    ]
