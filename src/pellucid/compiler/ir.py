@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["Address", "Function", "Index", "Module", "Value", "Width", "blocks"]
+__all__ = ["Address", "Function", "Index", "Module", "Value", "Width", "blocks", "vectors_over"]
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,32 @@ class Address:
         """Load one number into every lane of a vector."""
         return self.function.splat(self.get(offset))
 
+    def address(self, offset: Index, element: str) -> Address:
+        """Load an address."""
+        f = self.function
+        return Address(f, element, f.line(f"load ptr, ptr {(self + offset).name}"))
+
+    # What several threads do to the same number (i64).
+
+    def exchange(self, value: Operand, offset: Index = 0) -> Value:
+        """Store a number and return what was there, as one step."""
+        return self._atomic("xchg", value, offset)
+
+    def increase(self, value: Operand, offset: Index = 0) -> Value:
+        """Add to a number and return what was there, as one step."""
+        return self._atomic("add", value, offset)
+
+    def _atomic(self, word: str, value: Operand, offset: Index) -> Value:
+        f = self.function
+        given = f.constant(value, "i64").name
+        return f.value("i64", f"atomicrmw {word} ptr {(self + offset).name}, i64 {given} seq_cst")
+
+    def watch(self, offset: Index = 0) -> Value:
+        """Load a number that another thread may be changing."""
+        f = self.function
+        place = (self + offset).name
+        return f.value("i64", f"load atomic i64, ptr {place} seq_cst, align 8")
+
 
 _SIZES = {"float": 4, "i32": 4, "i8": 1, "i64": 8, "ptr": 8, "double": 8}
 _INTEGER = {"add": "add", "sub": "sub", "mul": "mul", "udiv": "udiv", "urem": "urem"}
@@ -265,10 +291,11 @@ class Function:
         self._block = "entry"
         self.arguments: list[Value | Address] = []
         written = []
+        shared = "" if export else "noalias "
         for parameter, kind in parameters.items():
             if kind.endswith("*"):
                 self.arguments.append(Address(self, kind[:-1], f"%{parameter}"))
-                written.append(f"ptr noalias %{parameter}")
+                written.append(f"ptr {shared}%{parameter}")
             else:
                 self.arguments.append(Value(self, kind, f"%{parameter}"))
                 written.append(f"{kind} %{parameter}")
@@ -312,6 +339,19 @@ class Function:
     def zero(self) -> Value:
         """Return a vector of zeros."""
         return self.constant(0.0, self.vector)
+
+    def first_lanes(self, count: int) -> Value:
+        """Return truth for the first lanes of a vector, and untruth for the others."""
+        bits = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(self.lanes))
+        return Value(self, f"<{self.lanes} x i1>", f"<{bits}>")
+
+    def lane_numbers(self) -> Value:
+        """Return the vector 0, 1, 2, …."""
+        return Value(
+            self,
+            f"<{self.lanes} x i32>",
+            "<" + ", ".join(f"i32 {i}" for i in range(self.lanes)) + ">",
+        )
 
     def splat(self, value: Operand) -> Value:
         """Return a vector with the same number in every lane."""
@@ -421,6 +461,25 @@ class Function:
         """Return the sum of all lanes."""
         return self.fold(value, lambda a, b: a + b)
 
+    def compress(self, value: Value, chosen: Value) -> Value:
+        """Return the chosen lanes side by side at the front; the others hold anything."""
+        element = "f32" if value.is_float else "i32"
+        name = f"llvm.experimental.vector.compress.v{self.lanes}{element}"
+        self.module.declare(name, f"{value.type} @({value.type}, {chosen.type}, {value.type})")
+        return self.value(
+            value.type,
+            f"call {value.type} @{name}({value.type} {value.name}, {chosen.type} {chosen.name}, "
+            f"{value.type} poison)",
+        )
+
+    def population(self, chosen: Value) -> Value:
+        """Return how many lanes are true."""
+        kind = f"i{self.lanes}"
+        bits = self.line(f"bitcast {chosen.type} {chosen.name} to {kind}")
+        wide = self.value("i64", f"zext {kind} {bits} to i64")
+        self.module.declare("llvm.ctpop.i64", "i64 @(i64)")
+        return self.value("i64", f"call i64 @llvm.ctpop.i64(i64 {wide.name})")
+
     def call(self, name: str, *arguments: Index | Address) -> None:
         """Call another function of the module."""
         given = []
@@ -432,6 +491,13 @@ class Function:
             else:
                 given.append(f"i64 {argument}")
         self.lines.append(f"  call void @{name}({', '.join(given)})")
+
+    def call_address(self, target: Address, *arguments: Value | Address) -> None:
+        """Call the function at an address."""
+        given = ", ".join(
+            f"ptr {a.name}" if isinstance(a, Address) else f"{a.type} {a.name}" for a in arguments
+        )
+        self.lines.append(f"  call void {target.name}({given})")
 
     # Control flow.
 
@@ -518,6 +584,18 @@ class Function:
         self.label(after)
 
     @contextmanager
+    def until(self, done: Callable[[], Value]) -> Iterator[None]:
+        """Repeat what is written inside as long as `done()`, which is asked first, is false."""
+        head, body, after = self.fresh("ask"), self.fresh("again"), self.fresh("after")
+        self.jump(head)
+        self.label(head)
+        self.branch(done(), after, body)
+        self.label(body)
+        yield
+        self.jump(head)
+        self.label(after)
+
+    @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
         """Do what is written inside only if the condition holds."""
         yes, after = self.fresh("when"), self.fresh("after")
@@ -526,3 +604,16 @@ class Function:
         yield
         self.jump(after)
         self.label(after)
+
+
+def vectors_over(f: Function, size: int) -> Iterator[tuple[Index, int | None]]:
+    """Yield (offset, count) of the vectors that `size` numbers make; the last may be partial.
+
+    What the caller writes for each pair becomes the body of a loop.
+    """
+    whole, rest = divmod(size, f.lanes)
+    if whole:
+        with f.each(whole) as i:
+            yield i * f.lanes, None
+    if rest:
+        yield whole * f.lanes, rest

@@ -254,6 +254,14 @@ class Optimizer:
                 self.update_step(part, weights, named, rate, room[:2])
         self.iterations += 1
 
+    def slots_of(self, variable: Variable) -> Slots:
+        """Return the slots of one variable by name."""
+        return self._slots[id(variable)]
+
+    def decay_of(self, variable: Variable) -> float:
+        """Return the share of a variable, times the rate, that a step takes off it."""
+        return self._decay_of(variable)
+
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Array | None, Variable]]) -> int:
         """Make one step from (gradient, variable) pairs; return how many steps were made."""
         gradients, variables = zip(*grads_and_vars, strict=True)
