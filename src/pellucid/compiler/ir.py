@@ -263,6 +263,12 @@ class Module:
         """Declare a function from outside; `signature` holds `@` in the place of its name."""
         self._declared[name] = "declare " + signature.replace("@", f"@{name}", 1)
 
+    def take_bodies(self, other: Module) -> None:
+        """Take over all functions that another module has."""
+        self._bodies += other._bodies
+        self._names |= other._names
+        self._declared |= other._declared
+
     def finish(self, body: str) -> None:
         """Take a function's text."""
         self._bodies.append(body)

@@ -83,13 +83,18 @@ class Builder:
     """
 
     def __init__(
-        self, program: Program, target: Target, trained: Sequence[Variable] = (), *, chunks: bool = True
+        self,
+        program: Program,
+        target: Target,
+        trained: Sequence[Variable] = (),
+        wanted: Sequence[Value] = (),
     ) -> None:
         self.program = program
         self.target = target
         self.schedule = Schedule(Module(target.width))
         self.trained = list(trained)
-        self.training = bool(trained)
+        self.wanted = set(wanted)
+        self.training = bool(trained or wanted)
         self.weights: dict[int, Place] = {}
         self.weight_gradients: dict[int, Place] = {}
         self.collected: dict[int, Place] = {}
@@ -152,7 +157,7 @@ class Builder:
     # Which gradients are wanted.
 
     def _depending(self) -> set[Value]:
-        needed: set[Value] = set()
+        needed = set(self.wanted)
         for node in self.program.nodes:
             for name, value in zip(node.input_names, node.inputs, strict=True):
                 if value is None or name in node.op.constant:
@@ -254,6 +259,7 @@ class Builder:
         place = self.place(value)
         if place not in self._gradients:
             self._gradients[place] = self.schedule.place(f"d {place.name}", place.shape)
+            self._gradients[place].keep = value in self.wanted
         gradient = self._gradients[place]
         add = gradient in self._written
         self._written.add(gradient)

@@ -28,7 +28,7 @@ from pellucid.compiler.schedule import (
     Section,
     emit_section,
 )
-from pellucid.compiler.target import compile_module, host
+from pellucid.compiler.target import Target, compile_module, host
 from pellucid.graph import Node, Program, Value, Variable
 from pellucid.ops._operation import Array
 
@@ -58,16 +58,24 @@ class Compiled:
         program: What to run. For training its first output is the loss.
         variables: The variables to train; none for inference.
         optimizer: Takes the step, where there are variables to train.
+        wanted: Inputs whose gradients are wanted besides.
+        target: What to compile for; this machine by default.
     """
 
     def __init__(
-        self, program: Program, variables: Sequence[Variable] = (), optimizer: Any = None
+        self,
+        program: Program,
+        variables: Sequence[Variable] = (),
+        optimizer: Any = None,
+        *,
+        wanted: Sequence[Value] = (),
+        target: Target | None = None,
     ) -> None:
         self.program = program
         self.variables = list(variables)
         self.optimizer = optimizer
-        self.target = host()
-        b = self.builder = Builder(program, self.target, variables)
+        self.target = target or host()
+        b = self.builder = Builder(program, self.target, variables, wanted)
         self.schedule = b.schedule
         b.forward()
         self.flag = self.schedule.place("not finite", (1,), extent="whole", element="i64")
@@ -75,7 +83,7 @@ class Compiled:
         self.slots: list[tuple[Place, Array]] = []
         self.update: _update.Update | None = None
         self._tail_inputs = self._inputs_of_tail()
-        if variables:
+        if b.training:
             self._train()
         self.sections = self.schedule.sections()
         for index, section in enumerate(self.sections):
@@ -165,7 +173,7 @@ class Plan:
         self._table = np.zeros(max(1, len(compiled.schedule.places)), np.uint64)
         self._arrays: dict[Place, Array] = {}
         self._make_memory()
-        self._controls = [self._control(section) for section in compiled.sections]
+        self._controls = [self.control(section) for section in compiled.sections]
         self._launch = [
             (function, ctypes.cast(function, ctypes.c_void_p).value if function else 0)
             for function in compiled.functions
@@ -252,7 +260,8 @@ class Plan:
             parts += [job.count(self.batch_size), 0]
         return parts
 
-    def _control(self, section: Section) -> Array:
+    def control(self, section: Section) -> Array:
+        """Return the numbers that a section's threads share."""
         parts = [n for phase in section.phases for n in self._parts(phase)]
         control = np.zeros(COUNTERS + len(section.phases) + len(parts) + 8, np.int64)
         control[BATCH], control[SPIN] = self.batch_size, SPINS
@@ -293,6 +302,11 @@ class Plan:
                 assert job.run is not None
                 job.run()
         del alive
+
+    def run_alone(self, section: Any, control: Array) -> None:
+        """Run one section on the calling thread, on what the buffers hold."""
+        control[TARGET], control[THREADS] = control[0], 1
+        section(self._table.ctypes.data, control.ctypes.data, 0)
 
     def _value(self, value: Value) -> Array:
         found = self.compiled.builder.view(value)
@@ -366,6 +380,10 @@ class Plan:
         """Return the gradients of the last step, one for each variable."""
         places = self.compiled.builder.weight_gradients
         return [self._arrays[places[id(v)]] for v in self.compiled.variables]
+
+    def gradient(self, value: Value) -> Array:
+        """Return the gradient of one of the inputs that were wanted, in the last step."""
+        return self._arrays[self.compiled.builder.gradient(value)]
 
     def _seed(self, feeds: Mapping[Value, Array]) -> None:
         """Write the gradient of the loss with respect to what it is the mean of."""
