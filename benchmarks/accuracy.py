@@ -24,7 +24,7 @@ def trained(seed: int, train: Any, validation: Any, epochs: int, stop_at: float 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     model = build("mnist", (28, 28, 1), 10)
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     reached = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda _, logs: setattr(
             model, "stop_training", logs["val_accuracy"] >= stop_at

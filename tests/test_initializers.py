@@ -129,6 +129,30 @@ def test_get_takes_what_keras_takes():
     assert initializers.get(function) is function
 
 
+def test_keras_other_names_are_there():
+    assert initializers.glorot_uniform is initializers.GlorotUniform
+    assert initializers.zeros is initializers.Zeros
+    with pytest.raises(AttributeError, match="glorot"):
+        initializers.glorot  # noqa: B018  the look-up is what is tested
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"class_name": "os.system", "config": {"value": [1.0], "dtype": "float32"}},
+        {"class_name": "__numpy__", "config": {"value": ["x"], "dtype": "U1000000000"}},
+        {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "U1000000000"}},
+        {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "object"}},
+        {"class_name": "__numpy__", "config": {"value": [[1.0], [1.0, 2.0]]}},
+        {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "float7"}},
+        {"class_name": "__numpy__"},
+    ],
+)
+def test_hostile_arrays_are_refused(value):
+    with pytest.raises(ArgumentError, match="Constant"):
+        initializers.deserialize({"class_name": "Constant", "config": {"value": value}})
+
+
 def test_misuse_is_refused_with_advice():
     with pytest.raises(NameLookupError, match="Did you mean 'GlorotUniform'"):
         initializers.get("GlorotUnifrom")

@@ -266,6 +266,10 @@ def test_misuse_is_refused():
         SGD(momentum=1.5)
     with pytest.raises(ArgumentError, match="beta_1"):
         Adam(beta_1=1.0)
+    with pytest.raises(ArgumentError, match="epsilon"):
+        Adam(epsilon="small")
+    with pytest.raises(ArgumentError, match="clipnorm"):
+        SGD(clipnorm=-1.0)
     with pytest.raises(ArgumentError, match="rho"):
         RMSprop(rho=-0.1)
     with pytest.raises(ArgumentError, match="weight_decay"):

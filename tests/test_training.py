@@ -273,14 +273,9 @@ def test_a_non_finite_step_leaves_the_weights_and_says_where() -> None:
 def test_terminate_on_nan_ends_training_quietly() -> None:
     x, y = blobs(64)
     model = classifier(optimizer=keras.optimizers.SGD(1e36))
-    with pytest.warns(UserWarning, match=".") if False else _nothing():
-        model.fit(x, y, batch_size=8, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    assert model.stop_training
     assert all(np.isfinite(w).all() for w in model.get_weights())
-
-
-class _nothing:  # noqa: N801 (stands in for a context manager)
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -291,9 +286,13 @@ class _nothing:  # noqa: N801 (stands in for a context manager)
         (lambda x, y: (x, y[:-1]), (ShapeError, DataError), "20.*19|19.*20"),
         (lambda x, y: (x[:, :5], y), ShapeError, r"\(None, 6, 6, 1\)"),
         (lambda x, y: (x.astype("U3"), y), DataError, "numbers"),
-        (lambda x, y: (np.where(x == x[3, 2, 2, 0], np.nan, x), y), DataError, "sample 3"),
+        (
+            lambda x, y: (np.where(x == x[3, 2, 2, 0], np.nan, x), y),
+            DataError,
+            r"x\[3, 2, 2, 0\] is nan",
+        ),
         (lambda x, y: (x, np.eye(4)[y]), (ShapeError, DataError), "categorical_crossentropy"),
-        (lambda x, y: (x, None), DataError, "targets"),
+        (lambda x, _: (x, None), DataError, "targets"),
         (lambda x, y: (x[:0], y[:0]), DataError, "no |empty|0 samples"),
     ],
 )
@@ -326,7 +325,7 @@ def test_compile_and_fit_arguments_that_cannot_be() -> None:
         model.fit(x, y)
     with pytest.raises(NameLookupError, match="adam"):
         model.compile("adaam", "mse")
-    with pytest.raises(NameLookupError, match="mse|mean_squared"):
+    with pytest.raises(NameLookupError, match="mean_squared_error"):
         model.compile("adam", "mean_squared_eror")
     model.compile("adam", "mse")
     with pytest.raises(ArgumentError, match="validation_split"):
@@ -341,7 +340,7 @@ def test_callbacks_are_called_in_keras_order() -> None:
 
     for hook in dir(keras.callbacks.Callback):
         if hook.startswith("on_") and "predict" not in hook:
-            setattr(Spy, hook, lambda self, *_, hook=hook, **__: calls.append(hook))
+            setattr(Spy, hook, lambda *_, hook=hook, **__: calls.append(hook))
     x, y = blobs(20)
     classifier().fit(x, y, batch_size=20, validation_data=(x, y), verbose=0, callbacks=[Spy()])
     assert [c for c in calls if c != "on_batch_begin" and c != "on_batch_end"] == [

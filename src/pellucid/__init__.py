@@ -7,7 +7,6 @@ The names are Keras': `import pellucid as keras` runs code written for Keras 3, 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pellucid import (
         activations,
+        backend,
         callbacks,
         data,
         datasets,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         optimizers,
         plots,
         regularizers,
+        saving,
         testing,
         utils,
     )
@@ -40,6 +41,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations",
+    "backend",
     "callbacks",
     "data",
     "datasets",
@@ -53,6 +55,7 @@ _MODULES = (
     "optimizers",
     "plots",
     "regularizers",
+    "saving",
     "testing",
     "utils",
 )
@@ -68,6 +71,7 @@ __all__ = [
     "Model",
     "Sequential",
     "activations",
+    "backend",
     "callbacks",
     "data",
     "datasets",
@@ -83,6 +87,7 @@ __all__ = [
     "optimizers",
     "plots",
     "regularizers",
+    "saving",
     "testing",
     "utils",
 ]
@@ -90,14 +95,15 @@ __all__ = [
 keras = sys.modules[__name__]
 
 
-class _KerasAlias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _KerasAlias:
     """Makes `import pellucid.keras.layers` give `pellucid.layers` itself, not a second copy."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """Claim `pellucid.keras` and everything below it."""
         del path, target
         if f"{fullname}.".startswith("pellucid.keras."):
-            return ModuleSpec(fullname, self)
+            # A loader by its methods: the base class, in importlib.abc, is slow to import.
+            return ModuleSpec(fullname, self)  # type: ignore[arg-type]
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from pellucid.errors import ArgumentError, TypeMismatchError, unknown_name
+from pellucid.errors import ArgumentError, PellucidError, TypeMismatchError, unknown_name
 
 __all__ = ["Config", "Registry", "snake_case"]
 
@@ -130,7 +130,9 @@ class Registry(Generic[T]):
         cls = self.find(name, custom_objects)
         try:
             made: T = cls.from_config(dict(arguments))
-        except TypeError as error:
+        except PellucidError:
+            raise
+        except (TypeError, ValueError, OverflowError) as error:
             raise ArgumentError(
                 f"The configuration of {self.kind} {name} does not fit it: {error}."
             ) from error

@@ -8,6 +8,7 @@ PellucidError
 ├── NameLookupError     (ValueError)       a name nobody knows, with the nearest that are known
 ├── NotBuiltError       (ValueError)       weights or shapes asked of a layer that has none yet
 ├── NonFiniteError      (ArithmeticError)  a NaN or infinity that would have reached the weights
+├── MissingPackageError (ImportError)      an extra that is not installed, and how to install it
 ├── DataError           (ValueError)       data that cannot be read or learned from
 │   └── DownloadError                      a data set that could not be fetched
 └── LoadError           (ValueError)       a model file that is broken, hostile or unknown
@@ -27,6 +28,7 @@ __all__ = [
     "DataError",
     "DownloadError",
     "LoadError",
+    "MissingPackageError",
     "NameLookupError",
     "NonFiniteError",
     "NotBuiltError",
@@ -63,6 +65,10 @@ class NotBuiltError(PellucidError, ValueError):
 
 class NonFiniteError(PellucidError, ArithmeticError):
     """A NaN or an infinity appeared; the weights were left as they were before it."""
+
+
+class MissingPackageError(PellucidError, ImportError):
+    """Something was asked for that needs a package that is not installed."""
 
 
 class DataError(PellucidError, ValueError):

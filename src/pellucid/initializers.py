@@ -21,6 +21,7 @@ global seed (`pellucid.utils.set_random_seed`).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -108,13 +109,8 @@ class Constant(Initializer):
     """
 
     def __init__(self, value: npt.ArrayLike | Mapping[str, Any] = 0.0) -> None:
-        if isinstance(value, Mapping):  # what a model file holds for an array
-            written = value.get("config")
-            if value.get("class_name") not in ("__numpy__", "__tensor__") or not isinstance(
-                written, Mapping
-            ):
-                raise ArgumentError(f"Constant: expected a number or an array, received {value!r}.")
-            value = np.array(written.get("value"), dtype=written.get("dtype"))
+        if isinstance(value, Mapping):
+            value = _written_array(value)
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeMismatchError(f"Constant: expected numbers, received {value!r}.")
@@ -420,6 +416,21 @@ def _truncated_normal(generator: np.random.Generator, shape: Sequence[int]) -> A
     return drawn
 
 
+def _written_array(written: Mapping[str, Any]) -> Array:
+    """Read an array in the form in which a model file holds it; its type may only be a number's."""
+    inner = written.get("config")
+    if written.get("class_name") not in ("__numpy__", "__tensor__") or not isinstance(
+        inner, Mapping
+    ):
+        raise ArgumentError(f"Constant: expected a number or an array, received {written!r}.")
+    array, name = np.array(inner.get("value")), inner.get("dtype", "float32")
+    if array.dtype.kind not in "biuf" or not re.fullmatch(
+        "bool|u?int[0-9]+|float[0-9]+", str(name)
+    ):
+        raise ArgumentError(f"Constant: expected an array of numbers, received one of {name!r}.")
+    return array.astype(name)
+
+
 _REGISTRY: Registry[Initializer] = Registry(
     "initializer",
     "keras.initializers",
@@ -477,3 +488,10 @@ def get(identifier: object) -> Initializer | Function | None:
 
 serialize = _REGISTRY.serialize
 deserialize = _REGISTRY.deserialize
+
+
+def __getattr__(name: str) -> type[Initializer]:
+    """Return a class by another of its names in Keras: `glorot_uniform`, `zeros`, `normal`."""
+    if name in _REGISTRY.classes:
+        return _REGISTRY.classes[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,17 +17,19 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from pellucid.ops._operation import Array, Operation
 from pellucid.ops._terms import Call, Cell, Constant, Expression, Maximum, Named, Product, Sum
 
-__all__ = ["check_gradients", "check_op"]
+__all__ = ["WEIGHTS", "check_gradients", "check_op"]
 
-# Inputs with one of these names are weights, which have no batch axis; all others have one.
-_WEIGHTS = {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "w"}
+WEIGHTS = frozenset(
+    {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "alpha", "w"}
+)
+"""The inputs of Pellucid's operations that are weights, by name: they have no batch axis."""
 
 
 def check_gradients(
@@ -103,6 +105,7 @@ def check_op(
     op: Operation,
     inputs: Sequence[Array | None],
     *,
+    weights: Collection[str] = WEIGHTS,
     cells: int = 5,
     tolerance: float = 1e-6,
     seed: int = 0,
@@ -121,6 +124,7 @@ def check_op(
     Args:
         op: The operation.
         inputs: Its inputs; None for an optional one left out.
+        weights: Names of inputs without a batch axis; all others are taken to have one.
         cells: How many cells of the output, and of each gradient, are explained.
         tolerance: The largest relative difference between a gradient and the numeric one.
         seed: Chooses dy, directions and cells.
@@ -136,7 +140,12 @@ def check_op(
 
     y = op.forward(*inputs)
     dy = generator.standard_normal(y.shape)
-    _check_shape(op, names, inputs, y)
+    tensors = {**present, "dy": dy, "y": y}
+    originals |= {"dy": dy.copy(), "y": y.copy()}
+    gradients = dict(zip(names, op.backward(dy, y, *inputs), strict=True))
+    for name, tensor in tensors.items():
+        assert np.array_equal(tensor, originals[name]), f"{op}: forward or backward changed {name}."
+    _check_shape(op, names, inputs, y, weights)
     check_gradients(
         op.forward,
         op.backward,
@@ -146,7 +155,6 @@ def check_op(
         tolerance=tolerance,
         seed=seed,
     )
-    gradients = dict(zip(names, op.backward(dy, y, *inputs), strict=True))
     for name, gradient in gradients.items():
         assert (gradient is not None) == (name in wrt), (
             f"{op}: expected {'a' if name in wrt else 'no'} gradient of {name}."
@@ -156,10 +164,7 @@ def check_op(
         _assert_same(op, f"the gradient of {name} alone", alone, gradients[name])
     _check_precision(op, inputs, dy)
     _check_layouts(op, names, inputs, dy, y, gradients)
-    for name, x in present.items():
-        assert np.array_equal(x, originals[name]), f"{op}: forward or backward changed {name}."
 
-    tensors = {**present, "dy": dy, "y": y}
     for cell in _sample(y.shape, cells, generator):
         _check_terms(f"{op}: y{list(cell)}", op.terms(cell, *inputs), float(y[cell]), tensors)
     for name in wrt:
@@ -188,13 +193,17 @@ def _directions(
 
 
 def _check_shape(
-    op: Operation, names: Sequence[str], inputs: Sequence[Array | None], y: Array
+    op: Operation,
+    names: Sequence[str],
+    inputs: Sequence[Array | None],
+    y: Array,
+    weights: Collection[str],
 ) -> None:
     shapes = [None if x is None else x.shape for x in inputs]
     told = op.output_shape(*shapes)
     assert told == y.shape, f"{op}: output_shape says {told}, forward gave {y.shape}."
     batch = [
-        s if s is None or name in _WEIGHTS else (None, *s[1:])
+        s if s is None or name in weights else (None, *s[1:])
         for name, s in zip(names, shapes, strict=True)
     ]
     if y.ndim and batch != shapes:

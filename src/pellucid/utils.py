@@ -61,4 +61,5 @@ def to_categorical(x: npt.ArrayLike, num_classes: int | None = None) -> Array:
             f"to_categorical: labels must lie from 0 to {classes - 1}, received values from "
             f"{whole.min()} to {whole.max()}."
         )
-    return np.eye(classes, dtype="float32")[whole.reshape(shape)]
+    rows: Array = np.eye(classes, dtype="float32")[whole.reshape(shape)]
+    return rows

@@ -27,7 +27,7 @@ def cache_folder() -> Path:
     """Return the folder for cached data: $PELLUCID_CACHE, else the system's usual place."""
     chosen = os.environ.get("PELLUCID_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # noqa: PTH111 never raises
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("pellucid", appauthor=False))

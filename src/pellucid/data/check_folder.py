@@ -29,6 +29,8 @@ PARTS = {
 
 _MAX_FILE_BYTES = 256 << 20
 _MAX_THREADS = 8
+# A JPEG is read to its end at any size, so a small one is enough to see whether it has colours.
+_ENOUGH_FOR_COLOUR = 128
 # From this ratio of the largest to the smallest class on, the difference is worth a word.
 _UNBALANCED = 10
 
@@ -139,11 +141,11 @@ def scan_image(path: str, part: str = "training", class_name: str | None = None)
         return FileScan(path, part, class_name, digest, form, problem="image_without_ending")
     try:
         header = read_header(data, path)
-        image = read_image(data, "rgba", where=path)
+        image = read_image(data, near=_ENOUGH_FOR_COLOUR, where=path)
     except DataError as error:
         message = str(error).removeprefix(f"{path}: ")
         return FileScan(path, part, class_name, digest, form, problem="corrupt", message=message)
-    bands = image.convert("RGB").split()
+    bands = image.split()
     grey = bands[0].tobytes() == bands[1].tobytes() == bands[2].tobytes()
     turned = header.orientation >= 5
     size = (header.width, header.height) if turned else (header.height, header.width)
@@ -173,11 +175,14 @@ def _scan_all(
     jobs: list[tuple[str, str, str | None]], progress: Callable[[int, int], None] | None
 ) -> list[FileScan]:
     scans = []
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1), "pellucid-check") as pool:
+    pool = ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1), "pellucid-check")
+    try:
         for scan in pool.map(lambda job: scan_image(*job), jobs):
             scans.append(scan)
             if progress is not None:
                 progress(len(scans), len(jobs))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)  # so that Ctrl-C does not read them all
     return scans
 
 
@@ -208,36 +213,36 @@ def _file_problems(scans: list[FileScan], root: Path) -> list[Problem]:
     ]
 
 
+_DUPLICATES = {
+    "same_picture_in_two_classes": "The same picture is in two classes: one of them must be wrong.",
+    "same_picture_in_two_parts": (
+        "The same picture is in two parts: what is trained on must not be in validation or test."
+    ),
+    "duplicate": (
+        "The same picture is there more than once; a copy in the validation part makes the result "
+        "look better than it is."
+    ),
+}
+
+
 def _duplicates(scans: list[FileScan], root: Path) -> list[Problem]:
     groups = defaultdict(list)
     for scan in scans:
         groups[scan.sha256].append(scan)
-    conflicts, leaks, repeats = [], [], []
+    found = defaultdict(list)
     for group in groups.values():
         if len(group) > 1:
-            line = " = ".join(_short([scan.path for scan in group], root))
+            kind = "duplicate"
             if len({scan.class_name for scan in group}) > 1:
-                conflicts.append(line)
+                kind = "same_picture_in_two_classes"
             elif len({scan.part for scan in group}) > 1:
-                leaks.append(line)
-            else:
-                repeats.append(line)
-    problems = []
-    if conflicts:
-        message = "The same picture is in two classes: one of them must be wrong."
-        problems.append(
-            Problem("warning", "same_picture_in_two_classes", message, tuple(conflicts))
-        )
-    if leaks:
-        message = "The same picture is in two parts: what is trained on must not be in validation or test."
-        problems.append(Problem("warning", "same_picture_in_two_parts", message, tuple(leaks)))
-    if repeats:
-        message = (
-            "The same picture is there more than once; a copy in the validation part makes the "
-            "result look better than it is."
-        )
-        problems.append(Problem("warning", "duplicate", message, tuple(repeats)))
-    return problems
+                kind = "same_picture_in_two_parts"
+            found[kind].append(" = ".join(_short([scan.path for scan in group], root)))
+    return [
+        Problem("warning", kind, message, tuple(found[kind]))
+        for kind, message in _DUPLICATES.items()
+        if kind in found
+    ]
 
 
 def _class_problems(

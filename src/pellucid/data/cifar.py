@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import gzip
 import io
-import tarfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -68,17 +67,19 @@ def read_cifar_archive(source: StrPath | bytes, where: str = "") -> tuple[Pair, 
     if not isinstance(source, bytes):
         where = where or str(source)
         source = read_bytes(source, _ARCHIVE_BYTES)
+    import tarfile
+
     found: dict[str, bytes] = {}
     try:
-        with (
-            gzip.GzipFile(fileobj=io.BytesIO(source)) as unpacked,
-            tarfile.open(fileobj=_Bounded(unpacked, where), mode="r|") as archive,
-        ):
+        stream = _Bounded(gzip.GzipFile(fileobj=io.BytesIO(source)), where)
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
                 name = member.name.rsplit("/", 1)[-1]
                 if name in BINARY_FILES and member.isreg() and member.size <= _FILE_BYTES:
                     file = archive.extractfile(member)
                     found[name] = file.read() if file else b""
+        while stream.read():  # to the end, where gzip's checksum is
+            pass
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -101,7 +102,7 @@ def _join(found: dict[str, bytes], where: str) -> tuple[Pair, Pair]:
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than a real archive holds."""
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, where: str) -> None:
+    def __init__(self, stream: gzip.GzipFile, where: str) -> None:
         self._stream = stream
         self._left = _ARCHIVE_BYTES
         self._where = where

@@ -18,6 +18,9 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})
 
 _MAX_BYTES = 1 << 30
 _DELIMITERS = ",;\t|"
+# No text has these; a file of something else soon does.
+_CONTROL = re.compile(r"[\0-\x08\x0e-\x1f]")
+_LARGEST = 3.4e38
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
@@ -69,7 +72,7 @@ class Table:
 
 
 def number(text: str, decimal: str = ".") -> float | None:
-    """Return the finite number that a text is, else None.
+    """Return the number that a text is, else None; infinite is none, nor what float32 cannot hold.
 
     Example:
         >>> number("2.5"), number("2,5", decimal=","), number("inf"), number("red")
@@ -81,7 +84,7 @@ def number(text: str, decimal: str = ".") -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if abs(value) < float("inf") and "_" not in text else None
+    return value if abs(value) < _LARGEST and "_" not in text else None
 
 
 def read_csv(path: StrPath) -> Table:
@@ -133,7 +136,7 @@ def _decode(data: bytes, where: str) -> str:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if "\0" not in text:
+        if not _CONTROL.search(text):
             return text
     raise DataError(f"{where}: expected a CSV file (text), received something else.")
 

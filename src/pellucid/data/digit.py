@@ -21,6 +21,8 @@ __all__ = ["as_digit", "background_is_lighter"]
 
 _INK_PART = 20 / 28
 _LONGEST_SIDE = 512
+# A shape that stands out by fewer levels than this is taken for noise.
+_FAINTEST = 16
 
 
 def background_is_lighter(image: Image.Image) -> bool:
@@ -56,6 +58,7 @@ def as_digit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     if min(grey.shape) > 4 * max(size):
         # Specks would stretch the shape's outline; in a smaller picture they may be its lines.
         grey = np.asarray(Image.fromarray(grey).filter(ImageFilter.MedianFilter(3)))
+    grey = _without_shading(grey)
     ink = grey > _otsu(grey)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if rows.size:
@@ -80,6 +83,27 @@ def _small_grey(image: Image.Image) -> np.ndarray[Any, Any]:
     grey = image.convert("L")
     grey.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BOX)
     return np.array(grey)
+
+
+def _without_shading(grey: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return what stands out from a background that is lit unevenly, as 0 to 255.
+
+    The background is the surface of second degree, a + bx + cy + dx² + exy + fy², that fits the
+    picture best; fitted once to all pixels, then twice to those that do not stand out.
+    """
+    down, right = np.meshgrid(*(np.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
+    terms = np.stack([np.ones_like(down), down, right, down**2, down * right, right**2], axis=-1)
+    values = grey.astype(np.float64)
+    fitted = np.ones(grey.shape, bool)
+    for _ in range(3):
+        surface = terms @ np.linalg.lstsq(terms[fitted], values[fitted], rcond=None)[0]
+        excess = values - surface
+        fitted = excess <= np.percentile(excess, 80)
+    strongest = np.percentile(excess, 99.8)
+    if strongest < _FAINTEST:
+        return np.zeros(grey.shape, np.uint8)
+    levels: np.ndarray[Any, Any] = np.clip(excess * (255 / strongest), 0, 255)
+    return levels.astype(np.uint8)
 
 
 def _otsu(grey: np.ndarray[Any, Any]) -> int:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +29,10 @@ def fetch(urls: Sequence[str], path: Path, size: int, sha256: str, advice: str) 
     Raises:
         DownloadError: no address served the expected file.
     """
+    # Imported here, because most people never download anything.
+    import http.client
+    import urllib.error
+
     failures = []
     for url in urls:
         try:
@@ -40,16 +41,25 @@ def fetch(urls: Sequence[str], path: Path, size: int, sha256: str, advice: str) 
             failures.append(f"{url}: {getattr(error, 'reason', None) or error}")
             continue
         found = hashlib.sha256(content).hexdigest()
-        if found == sha256:
+        if len(content) != size:
+            failures.append(f"{url}: expected {size:,} bytes, received {_length(content, size)}")
+        elif found == sha256:
             with contextlib.suppress(OSError):  # a full or read-only disk: the bytes are here
                 path.parent.mkdir(parents=True, exist_ok=True)
                 atomic_write(path, content)
             return content
-        failures.append(f"{url}: SHA-256 is {found}, expected {sha256}")
+        else:
+            failures.append(f"{url}: SHA-256 is {found}, expected {sha256}")
     raise DownloadError(f"{path.name} could not be downloaded ({'; '.join(failures)}).\n{advice}")
 
 
+def _length(content: bytes, size: int) -> str:
+    return "more" if len(content) > size else f"{len(content):,}"
+
+
 def _download(url: str, size: int) -> bytes:
+    import urllib.request
+
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -77,7 +87,8 @@ def _download(url: str, size: int) -> bytes:
         if not console.is_terminal:
             console.print(f"Downloading {url}", markup=False, highlight=False)
         task = progress.add_task(url.rsplit("/", 1)[-1], total=size)
-        while len(content) <= size and (chunk := response.read(_CHUNK)):
+        # One byte too many is read, to notice a file that is longer.
+        while chunk := response.read(min(_CHUNK, size + 1 - len(content))):
             content += chunk
             progress.update(task, completed=len(content))
     return bytes(content)

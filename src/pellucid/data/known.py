@@ -8,6 +8,7 @@ Multiple Layers of Features from Tiny Images", 2009.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ def load_fashion_mnist() -> Split:
     home = cache_folder() / "fashion_mnist"
     for folder in (
         home,
-        Path.home() / ".keras/datasets/fashion-mnist",
+        Path(os.path.expanduser("~/.keras/datasets/fashion-mnist")),  # noqa: PTH111 never raises
         Path("/usr/share/datasets/fashion-mnist"),
     ):
         if all(_idx_file(folder, name) for name in IDX_FILES):

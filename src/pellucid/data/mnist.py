@@ -7,8 +7,6 @@ recognition", Proc. IEEE 86 (11), 1998. The licence is in MNIST-LICENSE.txt.
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
-import lzma
 from typing import Any
 
 import numpy as np
@@ -45,6 +43,9 @@ def load_mnist() -> tuple[Pair, Pair]:
 
 
 def _decode() -> bytes:
+    import importlib.resources
+    import lzma
+
     packed = importlib.resources.files("pellucid.data").joinpath("mnist.xz").read_bytes()
     name = "The packaged MNIST file"
     advice = "The installation is damaged: reinstall pellucid."

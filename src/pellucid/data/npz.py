@@ -57,6 +57,7 @@ def read_npz(path: StrPath, names: Collection[str] | None = None) -> dict[str, A
         RuntimeError,  # an encrypted member
         NotImplementedError,
         ValueError,
+        TypeError,  # a dtype that does not exist
         IndexError,
     ) as error:
         if isinstance(error, DataError):

@@ -83,6 +83,8 @@ class Report:
             most: how many paths are shown for each problem.
         """
         from rich.markup import escape
+        from rich.padding import Padding
+        from rich.text import Text
 
         console.print(f"[bold]{escape(self.path)}[/bold]: {self.kind}", highlight=False)
         for name, value in self.facts.items():
@@ -95,7 +97,7 @@ class Report:
                 f"[{style}]{problem.level}[/{style}]  {escape(problem.message)}", highlight=False
             )
             for path in problem.paths[:most]:
-                console.print(f"    {path}", markup=False, highlight=False, overflow="fold")
+                console.print(Padding(Text(path, overflow="fold"), (0, 0, 0, 4)))
             if len(problem.paths) > most:
                 console.print(f"    … and {len(problem.paths) - most} more", style="dim")
         console.print(self._verdict(), highlight=False)

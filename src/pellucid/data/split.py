@@ -78,7 +78,7 @@ def labels_as_classes(
         if strange.any():
             row = int(strange.argmax())
             raise DataError(
-                f"{source.where}: {part} label {row} is {y[row]!r}, "
+                f"{source.where}: {part} label {row} is {y[row].item()!r}, "
                 f"which is none of the training part's {len(names)} classes."
             )
         classes[part] = np.searchsorted(known, y).astype(np.int32)

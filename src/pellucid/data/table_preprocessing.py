@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,8 @@ _MAX_INTEGER_CLASSES = 20
 _MAX_CATEGORIES = 100
 # From this share of numbers on, what is no number in a column is taken for a mistake.
 _MOSTLY = 0.9
+# More standard deviations than this are a mistake, and soon beyond what float32 holds.
+_FARTHEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -142,18 +143,10 @@ class TablePreprocessing:
         features = np.zeros((len(table.rows), *self.input_shape), np.float32)
         start = 0
         for column in self.columns:
-            cells = table.column(column.name)
-            for row, cell in enumerate(cells):
-                if isinstance(column, NumberColumn):
-                    value = self._number(table, row, column, cell)
-                    features[row, start] = (value - column.mean) / column.std
-                elif cell in column.categories:
-                    features[row, start + column.categories.index(cell)] = 1
-                elif self.strict:
-                    raise DataError(
-                        f"{table.place(row, column.name)}: expected one of the categories seen in "
-                        f"training ({_listed(column.categories)}), received {cell!r}."
-                    )
+            if isinstance(column, NumberColumn):
+                features[:, start] = self._standardized(table, column)
+            else:
+                self._mark(table, column, features[:, start : start + column.width])
             start += column.width
         return features
 
@@ -186,16 +179,35 @@ class TablePreprocessing:
                 )
         return np.asarray([places[cell] for cell in cells], np.int32)
 
-    def _number(self, table: Table, row: int, column: NumberColumn, cell: str) -> float:
-        value = number(cell, table.decimal)
-        if value is not None:
-            return value
-        if cell.lower() in MISSING and not self.strict:
-            return column.mean
-        raise DataError(
-            f"{table.place(row, column.name)}: expected a number, received "
-            f"{repr(cell) if cell else 'nothing'}."
-        )
+    def _standardized(self, table: Table, column: NumberColumn) -> Array:
+        values = []
+        for row, cell in enumerate(table.column(column.name)):
+            value = number(cell, table.decimal)
+            if value is None and cell.lower() in MISSING and not self.strict:
+                value = column.mean
+            if value is None:
+                raise DataError(
+                    f"{table.place(row, column.name)}: expected a number, received "
+                    f"{repr(cell) if cell else 'nothing'}."
+                )
+            values.append((value - column.mean) / column.std)
+            if abs(values[-1]) > _FARTHEST:
+                raise DataError(
+                    f"{table.place(row, column.name)}: {cell} is {abs(values[-1]):.0e} standard "
+                    f"deviations from the training rows' mean, {column.mean:g}; correct it."
+                )
+        return np.asarray(values, np.float32)
+
+    def _mark(self, table: Table, column: CategoryColumn, places: Array) -> None:
+        known = {category: index for index, category in enumerate(column.categories)}
+        for row, cell in enumerate(table.column(column.name)):
+            if cell in known:
+                places[row, known[cell]] = 1
+            elif self.strict:
+                raise DataError(
+                    f"{table.place(row, column.name)}: expected one of the categories seen in "
+                    f"training ({_listed(column.categories)}), received {cell!r}."
+                )
 
     def to_config(self) -> dict[str, Any]:
         """Return everything that was learned as plain JSON-able values."""
@@ -256,9 +268,9 @@ def learn_column(table: Table, name: str, strict: bool = False) -> NumberColumn 
     values = [(row, cell, number(cell, table.decimal)) for row, cell in known]
     numbers = [value for _, _, value in values if value is not None]
     if len(numbers) == len(values):
-        std = statistics.pstdev(numbers)
+        mean, std = float(np.mean(numbers)), float(np.std(numbers))
         # A column that never changes says nothing; dividing by 1 leaves it at 0.
-        return NumberColumn(name, statistics.fmean(numbers), std if std > 0 else 1.0)
+        return NumberColumn(name, mean, std if len(set(numbers)) > 1 and std > 0 else 1.0)
     if len(numbers) >= _MOSTLY * len(values):
         row, cell, _ = next(entry for entry in values if entry[2] is None)
         raise DataError(

@@ -23,14 +23,14 @@ Values = dict[Value, Array]
 def draw(program: Program, batch_size: int, key: Sequence[int | str]) -> Values:
     """Draw the program's random values for one step.
 
-    Each comes from a generator of its own, keyed by `key` and the value's name, so that what one
-    layer draws does not depend on the others, and any step can be repeated alone. Where the layer
-    has a seed of its own, that and `key` decide alone, whatever the layer is called.
+    Each comes from a generator of its own, keyed by `key` and the value's place among them, so
+    that any step can be repeated alone. Where the layer has a seed of its own, that and `key`
+    decide alone, wherever the layer stands.
     """
     drawn: Values = {}
-    for value in program.random_values:
+    for place, value in enumerate(program.random_values):
         if value.seed is None:
-            source = generator(*key, value.name)
+            source = generator(*key, place)
         else:
             source = seeded_generator(value.seed, *key, value.name.rpartition(".")[2])
         if value.sample is not None:
@@ -57,10 +57,11 @@ def forward(
     values: Values = dict(zip(program.inputs, inputs, strict=True))
     values.update(random or {})
     last_use = {} if keep else _last_uses(program)
-    for position, node in enumerate(program.nodes):
-        values[node.output] = node.op.forward(*_arrays(node, values))
-        for value in last_use.get(position, ()):
-            values.pop(value, None)
+    with _overflow_is_a_result():
+        for position, node in enumerate(program.nodes):
+            values[node.output] = node.op.forward(*_arrays(node, values))
+            for value in last_use.get(position, ()):
+                values.pop(value, None)
     return values
 
 
@@ -82,9 +83,10 @@ def gradients(program: Program, values: Mapping[Value, Array], wanted: Sequence[
             continue
         names = node.input_names
         wrt = {name for name, value in zip(names, node.inputs, strict=True) if value in needed}
-        shares = node.op.backward(
-            dy, values[node.output], *_arrays(node, values), wrt=frozenset(wrt)
-        )
+        with _overflow_is_a_result():
+            shares = node.op.backward(
+                dy, values[node.output], *_arrays(node, values), wrt=frozenset(wrt)
+            )
         for name, value, share in zip(names, node.inputs, shares, strict=True):
             if value is None or share is None or name not in wrt:
                 continue
@@ -110,6 +112,11 @@ def state_updates(program: Program, values: Mapping[Value, Array]) -> list[tuple
             node.updates, node.op.state_updates(*_arrays(node, values)), strict=True
         )
     ]
+
+
+def _overflow_is_a_result() -> np.errstate:
+    """Infinities and NaN are passed on, not warned about: whoever runs a step looks for them."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _array(value: Value, values: Mapping[Value, Array]) -> Array:
@@ -141,4 +148,3 @@ def _depends_on(program: Program, wanted: Iterable[Value]) -> set[Value]:
         if any(v in needed for name, v in names if name not in node.op.constant):
             needed.add(node.output)
     return needed
-

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from pellucid.errors import ArgumentError, unknown_name
+from pellucid import activations
 from pellucid.graph import Tracer, Value
 from pellucid.layers._layer import Layer
 from pellucid.ops._operation import Operation
-from pellucid.ops.activation import FUNCTIONS, Activation
+from pellucid.ops.activation import Activation
 from pellucid.ops.log_softmax import LogSoftmax
 from pellucid.ops.softmax import Softmax
 
 __all__ = ["apply", "get", "operation"]
 
-ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
-
 
 def get(identifier: Any) -> str | Layer:
-    """Return the activation's name (None is "linear"), or the layer that was given."""
-    if identifier is None:
-        return "linear"
+    """Return the activation's name (None is "linear"), or the layer that was given.
+
+    Raises:
+        ArgumentError: It is a function that is not one of `pellucid.activations`.
+        NameLookupError: No activation has that name.
+    """
     if isinstance(identifier, Layer):
         return identifier
-    name = identifier if isinstance(identifier, str) else getattr(identifier, "__name__", None)
-    if not isinstance(name, str):
-        raise ArgumentError(
-            f"activation must be a name, a function of pellucid.activations or a layer, "
-            f"received {identifier!r}."
-        )
-    name = ALIASES.get(name, name)
-    known = {*FUNCTIONS, "softmax", "log_softmax"}
-    if name not in known:
-        raise unknown_name("activation", name, known)
+    if isinstance(identifier, Mapping) and identifier.get("class_name") != "function":
+        from pellucid.layers._registry import deserialize
+
+        return deserialize(identifier)
+    name = activations.serialize(activations.get(identifier))
+    operation(name)
     return name
 
 
@@ -49,8 +47,13 @@ def apply(g: Tracer, activation: str | Layer, op: Operation, *inputs: Value | No
     """Apply `op`, then the activation, and return the layer's output."""
     if activation == "linear":
         return g.apply(op, *inputs)
-    z = g.apply(op, *inputs, role="pre_activation")
+    return follow(g, activation, g.apply(op, *inputs, role="pre_activation"))
+
+
+def follow(g: Tracer, activation: str | Layer, z: Value) -> Value:
+    """Apply the activation alone."""
     if isinstance(activation, Layer):
+        activation.build_for([z.shape])
         output: Value = activation.call(g, z)
         return output
     return g.apply(operation(activation), z)

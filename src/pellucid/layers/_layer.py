@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self, TypedDict, Unpack
 
 import numpy as np
@@ -11,13 +12,14 @@ import numpy.typing as npt
 
 from pellucid import initializers, regularizers
 from pellucid.errors import ArgumentError, NotBuiltError, ShapeError, TypeMismatchError
-from pellucid.graph import Program, Tracer, Value, Variable
+from pellucid.graph import Program, Tracer, Variable
 from pellucid.graph import reference as engine
 from pellucid.layers._names import automatic_name, snake_case
 from pellucid.layers._symbolic import KerasTensor, LayerCall, flatten, pack
+from pellucid.layers._unfilled import first_value
 from pellucid.ops._operation import Array, Shape
 
-__all__ = ["Layer", "LayerOptions", "require_channels_last", "require_none"]
+__all__ = ["Layer", "LayerOptions", "as_config", "require_channels_last", "serialize"]
 
 
 class LayerOptions(TypedDict, total=False):
@@ -28,12 +30,24 @@ class LayerOptions(TypedDict, total=False):
         trainable: Whether training may change its weights.
         dtype: The type of its numbers: "float32".
         input_shape: The shape of one input, without the batch; for a model's first layer.
+        input_dim: The same for an input that is a row of numbers: how many.
     """
 
     name: str | None
     trainable: bool
     dtype: Any
     input_shape: Sequence[int | None] | None
+    input_dim: int | None
+
+
+KERAS_ONLY: Mapping[str, Any] = {
+    "activity_regularizer": None,
+    "autocast": True,
+    "bounding_box_format": None,
+    "lora_alpha": None,
+    "lora_rank": None,
+}
+"""Options that any layer of Keras may have, with the one value that they can have here."""
 
 
 class Layer:
@@ -42,45 +56,54 @@ class Layer:
     A layer of your own has a `build` that makes its weights, once the shape of its input is
     known, and a `call` that states what it computes by applying operations:
 
-    ```python
-    class Scale(Layer):
-        def build(self, input_shape):
-            self.factor = self.add_weight("factor", input_shape[-1:], "ones")
-
-        def call(self, g, x):
-            return g.apply(ops.multiply.Multiply(), x, g.weight(self.factor))
-    ```
+    >>> from pellucid.ops.multiply import Multiply
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight("factor", (1, *input_shape[1:]), "ones")
+    ...
+    ...     def call(self, g, x):
+    ...         return g.apply(Multiply(), x, g.weight(self.factor))
+    >>> scale = Scale()
+    >>> scale([[1.0, 2.0]])
+    array([[1., 2.]], dtype=float32)
+    >>> scale.weights
+    [<Variable path=scale/factor, shape=(1, 2), dtype=float32>]
 
     Its gradient, its shape and its explanation follow from the operations.
     """
 
     keras_module: ClassVar[str] = "keras.layers"
+    keras_class: ClassVar[str | None] = None
+    """Keras' name of the class, if it is another one."""
+    keras_only: ClassVar[Mapping[str, Any]] = {}
+    """Arguments that Keras' layer has, with the one value that they can have here.
+
+    They may be given, and stand in the configuration, as Keras expects."""
 
     def __init__(self, **options: Unpack[LayerOptions]) -> None:
-        unknown = set(options) - set(LayerOptions.__annotations__)
-        if unknown:
-            raise ArgumentError(
-                f"{type(self).__name__}: unknown argument(s) {', '.join(sorted(unknown))}."
-            )
+        self._refuse_unsupported(dict(options))
         name = options.get("name")
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ArgumentError(f"A layer's name is a text without '/', received {name!r}.")
         self.name: str = name or automatic_name(snake_case(type(self).__name__))
         self._trainable = bool(options.get("trainable", True))
-        self.dtype = _dtype_name(options.get("dtype"))
-        shape = options.get("input_shape")
+        self.dtype = _dtype_name(self.name, options.get("dtype"))
+        dim = options.get("input_dim")
+        shape = options.get("input_shape") if dim is None else (dim,)
         self.declared_input_shape = None if shape is None else tuple(shape)
         self.built = False
         self.calls: list[LayerCall] = []
         self._own: list[Variable] = []
         self._eager: dict[Any, tuple[Program, Any]] = {}
+        self._eager_calls = 0
 
     # What a subclass states.
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of this shape (a list of shapes for several inputs)."""
 
-    def call(self, g: Tracer, *inputs: Value) -> Any:
+    # Its signature is the widest one: a subclass names its own inputs.
+    def call(self, g: Tracer, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer's operations through `g` and return the value they make."""
         raise NotImplementedError(f"{type(self).__name__} does not state its computation (call).")
 
@@ -92,8 +115,23 @@ class Layer:
         regularizer: Any = None,
         trainable: bool = True,
     ) -> Variable:
-        """Return a new weight of this layer."""
-        value = initializers.get(initializer)(tuple(shape))
+        """Return a new weight of this layer.
+
+        Raises:
+            ShapeError: The initialiser cannot make, or did not make, an array of that shape.
+        """
+        made = initializers.get(initializer)
+        if made is None:
+            raise ArgumentError(f"{self.name}: {name} needs an initialiser, received None.")
+        try:
+            value = first_value(partial(made, dtype=self.dtype), tuple(shape))
+        except ShapeError as error:
+            raise ShapeError(f"{self.name}, {name}: {error}") from error
+        if np.shape(value) != tuple(shape):
+            raise ShapeError(
+                f"{self.name}: the initialiser of {name} must return an array of shape "
+                f"{tuple(shape)}, but returned one of shape {np.shape(value)}."
+            )
         variable = Variable(
             value, name, f"{self.name}/{name}", trainable, regularizers.get(regularizer), self.dtype
         )
@@ -105,6 +143,8 @@ class Layer:
     def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
         """Use the layer on symbolic tensors (to build a model) or on arrays (to get numbers)."""
         leaves = flatten(inputs)
+        if leaves and all(isinstance(leaf, int | float) for leaf in leaves):
+            leaves = [inputs]  # one array, written as lists
         symbolic = [isinstance(leaf, KerasTensor) for leaf in leaves]
         if all(symbolic) and leaves:
             return self._call_symbolic(inputs, leaves, training)
@@ -113,17 +153,17 @@ class Layer:
                 f"{self.name}: expected symbolic tensors only or arrays only, received "
                 f"{[type(leaf).__name__ for leaf in leaves]}."
             )
-        return self._call_eager(inputs, leaves, bool(training))
+        return self._call_eager(leaves, bool(training))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the output for inputs of this shape, the batch (None) included."""
         shapes = [input_shape] if _is_shape(input_shape) else list(input_shape)
-        self._ensure_built([tuple(shape) for shape in shapes])
+        self.build_for([tuple(shape) for shape in shapes])
         _, outputs = self._traced([tuple(shape) for shape in shapes], training=False)
         return pack(outputs, [value.shape for value in flatten(outputs)])
 
     def _call_symbolic(self, inputs: Any, leaves: list[Any], training: bool | None) -> Any:
-        self._ensure_built([leaf.shape for leaf in leaves])
+        self.build_for([leaf.shape for leaf in leaves])
         _, values = self._traced([leaf.shape for leaf in leaves], training=False)
         call = LayerCall(self, inputs, training=training)
         outputs = [
@@ -134,18 +174,41 @@ class Layer:
         self.calls.append(call)
         return call.outputs
 
-    def _call_eager(self, inputs: Any, leaves: list[Any], training: bool) -> Any:
-        arrays = [np.asarray(leaf).astype(self.dtype, copy=False) for leaf in leaves]
-        shapes = [(None, *array.shape[1:]) for array in arrays]
-        self._ensure_built(shapes)
+    def _call_eager(self, leaves: list[Any], training: bool) -> Any:
+        arrays = [self._as_array(leaf) for leaf in leaves]
+        shapes: list[Shape] = [(None, *array.shape[1:]) for array in arrays]
+        if len({len(array) for array in arrays}) > 1:
+            raise ShapeError(
+                f"{self.name}: expected inputs with the same number of samples (axis 0), received "
+                f"shapes {', '.join(str(array.shape) for array in arrays)}."
+            )
+        self.build_for(shapes)
         key = (training, self.trainable, *shapes)
         if key not in self._eager:
             program, values = self._traced(shapes, training)
             self._eager[key] = program, pack(values, list(range(len(flatten(values)))))
         program, structure = self._eager[key]
-        random = engine.draw(program, len(arrays[0]), ("call", self.name))
+        random = engine.draw(program, len(arrays[0]), ("call", self._eager_calls))
+        self._eager_calls += 1
         values = engine.forward(program, arrays, random)
         return pack(structure, [values[output] for output in program.outputs])
+
+    def _as_array(self, leaf: Any) -> Array:
+        try:
+            array = np.asarray(leaf)
+        except ValueError:  # lists of different lengths
+            array = np.asarray(None)
+        if array.dtype.kind not in "biuf":
+            raise TypeMismatchError(
+                f"{self.name}: expected an array of numbers, received {type(leaf).__name__} "
+                f"{np.shape(array)} of {array.dtype}."
+            )
+        if array.ndim == 0:
+            raise ShapeError(
+                f"{self.name}: expected an array whose axis 0 counts the samples, received the "
+                f"single number {array}."
+            )
+        return array.astype(self.dtype, copy=False)
 
     def _traced(self, shapes: Sequence[Shape], training: bool) -> tuple[Program, Any]:
         g = Tracer(training)
@@ -154,7 +217,8 @@ class Layer:
             outputs = self.call(g, *inputs)
         return g.program(inputs, flatten(outputs)), outputs
 
-    def _ensure_built(self, shapes: Sequence[Shape]) -> None:
+    def build_for(self, shapes: Sequence[Shape]) -> None:
+        """Make the weights, unless they are there, for inputs of these shapes."""
         if not self.built:
             self.build(shapes[0] if len(shapes) == 1 else list(shapes))
             self.built = True
@@ -265,12 +329,35 @@ class Layer:
         for parameter in inspect.signature(type(self).__init__).parameters.values():
             if parameter.name != "self" and parameter.kind != parameter.VAR_KEYWORD:
                 config[parameter.name] = as_config(getattr(self, parameter.name))
-        return config
+        return config | dict(self.keras_only)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make a layer from what `get_config` returned."""
+        """Make a layer from what `get_config`, here or in Keras, returned.
+
+        Raises:
+            ArgumentError: A key is not known, missing, or has a value that it cannot have here.
+        """
+        taken = inspect.signature(cls).parameters.values()
+        required = {p.name for p in taken if p.default is p.empty and p.kind != p.VAR_KEYWORD}
+        if missing := sorted(required - set(config)):
+            raise ArgumentError(
+                f"{config.get('name') or cls.__name__}: the configuration of a {cls.__name__} "
+                f"lacks {', '.join(missing)}."
+            )
         return cls(**config)
+
+    def _refuse_unsupported(self, options: dict[str, Any]) -> None:
+        layer = options.get("name") or type(self).__name__
+        only = {**KERAS_ONLY, **self.keras_only}
+        for key, value in options.items():
+            if key in only and value != only[key]:
+                raise ArgumentError(
+                    f"{layer}: {key}={value!r} is not supported; leave it out, or give "
+                    f"{only[key]!r}."
+                )
+            if key not in only and key not in LayerOptions.__annotations__:
+                raise ArgumentError(f"{layer}: unknown argument {key!r}.")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -282,9 +369,33 @@ def as_config(value: Any) -> Any:
         return initializers.serialize(value)
     if isinstance(value, regularizers.Regularizer):
         return regularizers.serialize(value)
+    if isinstance(value, Layer):
+        return serialize(value)
     if isinstance(value, list | tuple):
         return [as_config(part) for part in value]
+    if isinstance(value, np.ndarray):
+        written = {"value": value.tolist(), "dtype": value.dtype.name}
+        return {"class_name": "__numpy__", "config": written}
+    if callable(value):
+        raise ArgumentError(
+            f"{value!r} is a function of your own, which cannot be written down. Use one by name, "
+            f"or save the weights only."
+        )
     return value
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """Return the dictionary that Keras writes for a layer or model: its class and configuration."""
+    cls = type(layer)
+    own = cls.__module__.partition(".")[0] == "pellucid"
+    name = (own and cls.keras_class) or cls.__name__
+    public = own and cls.keras_module in ("keras", "keras.layers")
+    return {
+        "module": cls.keras_module if own else cls.__module__,
+        "class_name": name,
+        "config": layer.get_config(),
+        "registered_name": None if public else name,
+    }
 
 
 def require_channels_last(layer: str, data_format: str | None) -> str:
@@ -297,19 +408,12 @@ def require_channels_last(layer: str, data_format: str | None) -> str:
     return "channels_last"
 
 
-def require_none(layer: str, **arguments: Any) -> None:
-    """Raise ArgumentError if one of Keras' arguments that are not supported here was given."""
-    for name, value in arguments.items():
-        if value is not None:
-            raise ArgumentError(f"{layer}: {name}={value!r} is not supported; leave it out.")
-
-
-def _dtype_name(dtype: Any) -> str:
+def _dtype_name(layer: str, dtype: Any) -> str:
     if isinstance(dtype, dict):
         dtype = dtype.get("config", {}).get("name")
     name = "float32" if dtype is None else str(getattr(dtype, "name", dtype))
     if name not in ("float32", "float64"):
-        raise ArgumentError(f"dtype must be 'float32' or 'float64', received {name!r}.")
+        raise ArgumentError(f"{layer}: dtype must be 'float32' or 'float64', received {name!r}.")
     return name
 
 

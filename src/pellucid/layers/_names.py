@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from pellucid._registry import snake_case
+
+__all__ = ["automatic_name", "clear_session", "snake_case"]
 
 _counts: dict[str, int] = {}
-
-
-def snake_case(name: str) -> str:
-    """Return a class name as Keras writes it in automatic names.
-
-    Example:
-        >>> [snake_case(n) for n in ("Conv2D", "MaxPooling2D", "ReLU", "UpSampling2D")]
-        ['conv2d', 'max_pooling2d', 're_lu', 'up_sampling2d']
-    """
-    name = re.sub(r"\W+", "", name)
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def automatic_name(base: str) -> str:

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pellucid._registry import Registry
-from pellucid.losses import mean_absolute_error, mean_squared_error
+from pellucid.losses import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    huber,
+    mean_absolute_error,
+    mean_squared_error,
+    sparse_categorical_crossentropy,
+)
 from pellucid.metrics._metric import Mean, MeanMetricWrapper, Metric
 from pellucid.metrics.accuracy import (
     Accuracy,
@@ -55,14 +62,18 @@ __all__ = [
     "SparseTopKCategoricalAccuracy",
     "TopKCategoricalAccuracy",
     "binary_accuracy",
+    "binary_crossentropy",
     "categorical_accuracy",
+    "categorical_crossentropy",
     "confusion_matrix",
     "deserialize",
     "get",
+    "huber",
     "mean_absolute_error",
     "mean_squared_error",
     "serialize",
     "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
     "top_k_categorical_accuracy",
 ]

@@ -86,8 +86,8 @@ def functional_config(model: Model) -> dict[str, Any]:
         "name": model.name,
         "trainable": model.trainable,
         "layers": entries,
-        "input_layers": _history_structure(model.input, calls),
-        "output_layers": _history_structure(model.output, calls),
+        "input_layers": _ends(model.input, calls),
+        "output_layers": _ends(model.output, calls),
     }
 
 
@@ -110,12 +110,23 @@ def _history(tensor: KerasTensor, calls: Mapping[int, list[LayerCall]]) -> list[
     return [tensor.call.layer.name, node, tensor.index]
 
 
-def _history_structure(structure: Any, calls: Mapping[int, list[LayerCall]]) -> Any:
-    if isinstance(structure, Mapping):
-        return {key: _history(tensor, calls) for key, tensor in structure.items()}
-    if isinstance(structure, list | tuple):
-        return [_history(tensor, calls) for tensor in structure]
-    return _history(structure, calls)
+def _ends(structure: Any, calls: Mapping[int, list[LayerCall]]) -> Any:
+    """Return the histories of a model's inputs or outputs, in their structure."""
+
+    def end(tensor: KerasTensor) -> list[Any]:
+        name, node, index = _history(tensor, calls)
+        return [name, node + _first_use(tensor.call.layer), index]
+
+    return _mapped(end, structure)
+
+
+def _first_use(layer: Layer) -> int:
+    """Return the number of a layer's first use, where it is an end of a model.
+
+    Keras counts from 0, but a functional model's from 1 there (and only there): to Keras, its own
+    inputs and outputs are its use 0.
+    """
+    return 1 if layer.keras_class == "Functional" else 0
 
 
 def _node(call: LayerCall, calls: Mapping[int, list[LayerCall]]) -> dict[str, Any]:
@@ -159,8 +170,8 @@ def functional_from_config(cls: type[AnyModel], config: Mapping[str, Any]) -> An
         }
         _replay(waiting, made)
         return cls(
-            _tensors(config["input_layers"], made),
-            _tensors(config["output_layers"], made),
+            _tensors(config["input_layers"], layers, made),
+            _tensors(config["output_layers"], layers, made),
             name=config.get("name"),
             trainable=config.get("trainable", True) is not False,
         )
@@ -244,13 +255,16 @@ def _tensor(history: Sequence[Any], made: Mapping[tuple[str, int], LayerCall]) -
     return tensor
 
 
-def _tensors(structure: Any, made: Mapping[tuple[str, int], LayerCall]) -> Any:
+def _tensors(
+    structure: Any, layers: Mapping[str, Layer], made: Mapping[tuple[str, int], LayerCall]
+) -> Any:
     if isinstance(structure, Mapping):
-        return {key: _tensors(part, made) for key, part in structure.items()}
+        return {key: _tensors(part, layers, made) for key, part in structure.items()}
     if isinstance(structure, list) and structure and isinstance(structure[0], str):
-        return _tensor(structure, made)
+        name, node, index = structure
+        return _tensor((name, node - _first_use(layers[name]), index), made)
     if isinstance(structure, list):
-        return [_tensors(part, made) for part in structure]
+        return [_tensors(part, layers, made) for part in structure]
     raise LoadError(f"Expected [layer, node, index], found {structure!r}.")
 
 

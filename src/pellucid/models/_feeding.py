@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.data.arrays import ArrayDataset
 from pellucid.data.dataset import Dataset, map_leaves
-from pellucid.data.iterables import as_dataset
+from pellucid.data.iterables import SequenceDataset, as_dataset
 from pellucid.errors import ArgumentError, DataError, ShapeError
 from pellucid.layers._symbolic import flatten
 from pellucid.ops._operation import Array, Shape
@@ -69,10 +69,17 @@ def lists_per_output(given: Any, names: Sequence[str], what: str) -> list[list[A
 
 def inputs(model: Network, x: Any) -> list[Array]:
     """Return a batch's inputs as arrays of the model's types, in the model's order."""
-    arrays = []
-    for tensor, part in zip(model.inputs, _parts(x, model.input_names, "inputs"), strict=True):
-        array = _fitted(np.asarray(part), tensor.shape, f"{model.name}, {tensor.call.layer.name}")
-        arrays.append(array.astype(tensor.dtype, copy=False))
+    arrays = fitted_inputs(model, x)
+    return [a.astype(t.dtype, copy=False) for a, t in zip(arrays, model.inputs, strict=True)]
+
+
+def fitted_inputs(model: Network, x: Any) -> list[Array]:
+    """Return the inputs in the model's order and ranks; ShapeError if one does not fit."""
+    parts = _parts(x, model.input_names, "inputs")
+    arrays = [
+        _fitted(np.asarray(part), tensor.shape, f"{model.name}, {tensor.call.layer.name}")
+        for tensor, part in zip(model.inputs, parts, strict=True)
+    ]
     _same_length(arrays, model.input_names)
     return arrays
 
@@ -155,6 +162,7 @@ def _fitted(array: Array, shape: Shape, where: str) -> Array:
     """Return the array in the model's rank: Keras adds or drops a last axis of one, so do we."""
     if array.dtype.kind not in "fiub":
         raise DataError(f"{where}: expected numbers, received an array of {array.dtype}.")
+    given = array.shape
     if array.ndim == len(shape) - 1 and shape[-1] == 1:
         array = array[..., None]
     elif array.ndim == len(shape) + 1 and array.shape[-1] == 1:
@@ -164,8 +172,8 @@ def _fitted(array: Array, shape: Shape, where: str) -> Array:
     )
     if not fits:
         raise ShapeError(
-            f"{where}: expected an input of shape {shape}, received {array.shape}."
-            + (" Is the batch axis missing? x[None] adds it." if array.shape == shape[1:] else "")
+            f"{where}: expected an input of shape {shape}, received {given}."
+            + (" Is the batch axis missing? x[None] adds it." if given == shape[1:] else "")
         )
     return array
 
@@ -237,6 +245,12 @@ def validation_dataset(data: Any, batch_size: int) -> Dataset:
     return as_dataset(data, batch_size=batch_size)
 
 
+def seed(data: Dataset, value: int) -> None:
+    """Let the order of a dataset that was made here depend on `value`."""
+    if isinstance(data, ArrayDataset | SequenceDataset):
+        data.seed = value
+
+
 def first(batches: Iterator[Batch], steps: int | None) -> Iterator[Batch]:
     """Return the first `steps` batches, or all."""
     return batches if steps is None else islice(batches, steps)
@@ -284,13 +298,11 @@ def check(model: Network, data: Dataset, losses: Sequence[Any] | None) -> None:
         DataError: They hold a NaN or an infinity, or labels are out of range.
     """
     if not isinstance(data, ArrayDataset):
-        inputs(model, map_leaves(_dummy, data.element_spec[0]))
+        fitted_inputs(model, map_leaves(_dummy, data.element_spec[0]))
         return
-    first = data.first(1).arrays
-    if losses is None:
-        inputs(model, first[0])
-    else:
-        feeds(model, first, losses)
+    fitted_inputs(model, data.arrays[0])
+    if losses is not None:
+        feeds(model, data.first(1).arrays, losses)
         names = model.output_names
         for index, part in enumerate(_parts(data.arrays[1], names, "targets")):
             if losses[index] is not None:

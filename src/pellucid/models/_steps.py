@@ -33,14 +33,15 @@ class Losses:
 
 def predict_step(program: Program, inputs: Sequence[Array]) -> list[Array]:
     """Return the outputs for one batch."""
-    random = engine.draw(program, len(inputs[0]), ("predict",)) if program.training else {}
+    random = engine.draw(program, len(inputs[0]), ("predict",))
     values = engine.forward(program, inputs, random)
     return [values[output] for output in program.outputs]
 
 
 def test_step(program: Program, feeds: Sequence[Array], parts: int) -> Losses:
     """Return losses and predictions for one batch; nothing is changed."""
-    return _losses(program, engine.forward(program, feeds), parts)
+    random = engine.draw(program, len(feeds[0]), ("test",))
+    return _losses(program, engine.forward(program, feeds, random), parts)
 
 
 def train_step(

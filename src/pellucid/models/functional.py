@@ -32,6 +32,7 @@ class Model(Trainer):
     """
 
     keras_module = "keras.src.models.functional"
+    keras_class = "Functional"
 
     def __init__(
         self,

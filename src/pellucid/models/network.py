@@ -147,12 +147,13 @@ class Network(Layer):
         key = ("forward", training, self._frozen())
         if key not in self._programs:
             g = Tracer(training)
-            inputs = self._trace_inputs(g)
+            inputs = self.trace_inputs(g)
             outputs = flatten(self.call(g, *inputs))
             self._programs[key] = g.program(inputs, outputs)
         return self._programs[key]
 
-    def _trace_inputs(self, g: Tracer) -> list[Value]:
+    def trace_inputs(self, g: Tracer) -> list[Value]:
+        """Return a value to be fed in for each input."""
         names = ["input"] if len(self.inputs) == 1 else self.input_names
         return [g.input(t.shape, name) for t, name in zip(self.inputs, names, strict=True)]
 

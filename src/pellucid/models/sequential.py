@@ -36,6 +36,7 @@ class Sequential(Model):
     """
 
     keras_module = "keras"
+    keras_class = "Sequential"
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pellucid import optimizers as optimizers_module
 from pellucid.data.dataset import Dataset, leaves
 from pellucid.data.iterables import as_dataset
 from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
-from pellucid.graph import Program, Tracer
+from pellucid.graph import Program, Tracer, Variable
 from pellucid.layers._symbolic import flatten, pack
 from pellucid.models import _feeding as feeding
 from pellucid.models._steps import Losses, predict_step, test_step, train_step
@@ -24,7 +24,7 @@ from pellucid.ops.add import Add
 from pellucid.ops.rescaling import Rescaling
 from pellucid.random import get_seed
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "loss_program"]
 
 Logs = dict[str, float]
 
@@ -196,9 +196,7 @@ class Trainer(Network):
             (x, y, sample_weight), validation_data = feeding.split(
                 x, y, sample_weight, validation_split, validation_data
             )
-        data = as_dataset(
-            x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, seed=get_seed()
-        )
+        data = as_dataset(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle)
         self._prepare(data, needs_targets=True)
         validation = None
         if validation_data is not None:
@@ -213,9 +211,12 @@ class Trainer(Network):
             model=self,
             epochs=epochs,
             steps=steps_per_epoch or data.batch_count,
+            batch_size=data.batch_size,
         )
         self.stop_training = False
         calls.on_train_begin()
+        if data is not x:
+            feeding.seed(data, get_seed())  # not before: a restored run brings its own seed
         logs: Logs = {}
         stream = feeding.Stream(data, steps_per_epoch)
         for epoch in range(calls.first_epoch(initial_epoch), epochs):
@@ -238,8 +239,12 @@ class Trainer(Network):
         class_weight: Mapping[int, float] | None,
     ) -> Logs:
         self.reset_metrics()
+        logs = self._results()
+        done = calls.batches_done(epoch)
         step = -1
         for step, batch in enumerate(batches):
+            if step < done:
+                continue
             calls.on_train_batch_begin(step)
             try:
                 self._train_batch(feeding.weighted_by_class(batch, class_weight))
@@ -320,7 +325,12 @@ class Trainer(Network):
         data = as_dataset(x, y, sample_weight, batch_size=32 if batch_size is None else batch_size)
         self._prepare(data, needs_targets=True)
         calls = callbacks_module.CallbackList(
-            callbacks, add_progress=verbose, model=self, epochs=1, steps=steps or data.batch_count
+            callbacks,
+            add_progress=verbose,
+            model=self,
+            epochs=1,
+            steps=steps or data.batch_count,
+            batch_size=data.batch_size,
         )
         logs = self._evaluated(data, steps, calls)
         return self._returned(return_dict, logs)
@@ -375,6 +385,7 @@ class Trainer(Network):
             model=self,
             epochs=1,
             steps=steps or data.batch_count,
+            batch_size=data.batch_size,
         )
         calls.on_predict_begin()
         parts: list[list[Array]] = []
@@ -489,35 +500,58 @@ class Trainer(Network):
         return feeding.feeds(self, batch, self._losses)
 
     def _loss_program(
-        self, training: bool, weights: Mapping[int, Array], variables: Sequence[Any]
+        self, training: bool, weights: Mapping[int, Array], variables: Sequence[Variable]
     ) -> Program:
         """Return the program from inputs, targets and weights to [loss, parts…, outputs…]."""
         key = ("loss", training, tuple(weights), self._frozen())
         if key not in self._programs:
-            g = Tracer(training)
-            inputs = self._trace_inputs(g)
-            outputs = flatten(self.call(g, *inputs))
-            targets, weight_values, parts, weighted = [], [], [], []
-            for index, loss in enumerate(self._losses):
-                if loss is None:
-                    continue
-                targets.append(g.input(loss.target_shape(outputs[index].shape), "target", "target"))
-                weight = None
-                if index in weights:
-                    weight = g.input((None,), "sample_weight", "target")
-                    weight_values.append(weight)
-                parts.append(loss.build(g, outputs[index], targets[-1], weight))
-                scale = self._loss_weights[index]
-                part = parts[-1]
-                weighted.append(part if scale == 1 else g.apply(Rescaling(scale), part))
-            penalties = [
-                g.apply(v.regularizer.operation(), g.weight(v), role=f"{v.path}.penalty")
-                for v in variables
-                if v.regularizer is not None
-            ]
-            terms = [*weighted, *penalties]
-            total = terms[0] if len(terms) == 1 else g.apply(Add(), *terms, role="total_loss")
-            self._programs[key] = g.program(
-                [*inputs, *targets, *weight_values], [total, *parts, *outputs]
+            self._programs[key] = loss_program(
+                self, self._losses, self._loss_weights, training, weights, variables
             )
         return self._programs[key]
+
+
+def loss_program(
+    model: Network,
+    losses: Sequence[Any],
+    loss_weights: Sequence[float],
+    training: bool,
+    weighted: Collection[int],
+    variables: Sequence[Variable],
+) -> Program:
+    """Trace a model together with its losses.
+
+    Args:
+        model: The model.
+        losses: The loss of each output, or None.
+        loss_weights: How much each output's loss counts.
+        training: Whether to trace for training.
+        weighted: The outputs whose samples have weights.
+        variables: The variables whose penalties count.
+
+    Returns:
+        A program that reads inputs, then targets, then sample weights, and makes the total loss,
+        each output's own loss, and the outputs.
+    """
+    g = Tracer(training)
+    inputs = model.trace_inputs(g)
+    outputs = flatten(model.call(g, *inputs))
+    targets, sample_weights, parts, terms = [], [], [], []
+    for index, loss in enumerate(losses):
+        if loss is None:
+            continue
+        target = g.input(loss.target_shape(outputs[index].shape), "target", "target")
+        weight = g.input((None,), "sample_weight", "target") if index in weighted else None
+        part = loss.build(g, outputs[index], target, weight)
+        scale = loss_weights[index]
+        terms.append(part if scale == 1 else g.apply(Rescaling(scale), part, role="weighted_loss"))
+        targets.append(target)
+        sample_weights += [] if weight is None else [weight]
+        parts.append(part)
+    terms += [
+        g.apply(v.regularizer.operation(), g.weight(v), role=f"{v.path.replace('/', '.')}.penalty")
+        for v in variables
+        if v.regularizer is not None
+    ]
+    total = terms[0] if len(terms) == 1 else g.apply(Add(), *terms, role="total_loss")
+    return g.program([*inputs, *targets, *sample_weights], [total, *parts, *outputs])

@@ -71,6 +71,11 @@ def _choose(condition: Array, a: Array | float, b: Array | float, like: Array) -
     return np.where(condition, np.asarray(a, kind), np.asarray(b, kind))
 
 
+def _either(condition: Array, a: float, b: float, like: Array) -> Array:
+    """The same for two numbers, many times as fast."""
+    return np.array([b, a], like.dtype)[condition.astype(np.intp)]
+
+
 def _relu(x: Array, negative_slope: float, max_value: float | None, threshold: float) -> Array:
     if negative_slope == 0 and threshold == 0:
         y: Array = np.maximum(x, 0)
@@ -176,8 +181,8 @@ FUNCTIONS: dict[str, Function] = {
     "leaky_relu": Function(
         "x where x > 0, else negative_slope·x",
         "1 where x > 0, else negative_slope",
-        lambda x, negative_slope: _choose(x > 0, x, negative_slope * x, x),
-        lambda x, y, negative_slope: _choose(x > 0, 1, negative_slope, x),
+        lambda x, negative_slope: np.maximum(x, 0) + negative_slope * np.minimum(x, 0),
+        lambda x, y, negative_slope: _either(x > 0, 1, negative_slope, x),
         "Maas, Hannun, Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models, 2013",
         {"negative_slope": Parameter(0.2)},
         lambda **_: (0.0,),
@@ -185,7 +190,7 @@ FUNCTIONS: dict[str, Function] = {
     "elu": Function(
         "x where x > 0, else alpha·(eˣ − 1)",
         "1 where x > 0, else alpha·eˣ",
-        lambda x, alpha: _choose(x > 0, x, alpha * np.expm1(np.minimum(x, 0)), x),
+        lambda x, alpha: np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0)),
         lambda x, y, alpha: _choose(x > 0, 1, y + alpha, x),
         "Clevert, Unterthiner, Hochreiter, Exponential Linear Units, ICLR 2016",
         {"alpha": Parameter(1.0)},
@@ -194,7 +199,7 @@ FUNCTIONS: dict[str, Function] = {
     "selu": Function(
         "λ·x where x > 0, else λ·α·(eˣ − 1), λ = 1.0507009873554805, α = 1.6732632423543772",
         "λ where x > 0, else λ·α·eˣ",
-        lambda x: SELU_SCALE * _choose(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)), x),
+        lambda x: SELU_SCALE * (np.maximum(x, 0) + SELU_ALPHA * np.expm1(np.minimum(x, 0))),
         lambda x, y: _choose(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA, x),
         "Klambauer, Unterthiner, Mayr, Hochreiter, Self-Normalizing Neural Networks, NIPS 2017",
         kinks=lambda: (0.0,),
@@ -202,7 +207,7 @@ FUNCTIONS: dict[str, Function] = {
     "celu": Function(
         "x where x > 0, else alpha·(e^(x/alpha) − 1)",
         "1 where x > 0, else e^(x/alpha)",
-        lambda x, alpha: _choose(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha), x),
+        lambda x, alpha: np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0) / alpha),
         lambda x, y, alpha: np.exp(np.minimum(x, 0) / alpha),
         "Barron, Continuously Differentiable Exponential Linear Units, 2017",
         {"alpha": Parameter(1.0, "positive")},
@@ -234,7 +239,7 @@ FUNCTIONS: dict[str, Function] = {
         "min(max(x + 3, 0), 6) / 6",
         "1/6 where −3 < x < 3, else 0",
         lambda x: np.clip(x + 3, 0, 6) / 6,
-        lambda x, y: _choose(_inside(x, -3, 3), 1 / 6, 0, x),
+        lambda x, y: _either(_inside(x, -3, 3), 1 / 6, 0, x),
         _HARD,
         kinks=lambda: (-3.0, 3.0),
     ),
@@ -345,7 +350,7 @@ FUNCTIONS: dict[str, Function] = {
         "min(max((x + 1) / 2, 0), 1)",
         "1/2 where −1 < x < 1, else 0",
         lambda x: (np.clip(x, -1, 1) + 1) / 2,
-        lambda x, y: _choose(_inside(x, -1, 1), 0.5, 0, x),
+        lambda x, y: _either(_inside(x, -1, 1), 0.5, 0, x),
         _SPARSE,
         kinks=lambda: (-1.0, 1.0),
     ),

@@ -9,8 +9,8 @@
 
 Formula, derivative, parameters and source of each function are in the table of `_activations.py`.
 
-Source: each function's own, named there; "activation function" and its place behind a weighted sum are
-McCulloch's and Pitts', "A Logical Calculus of the Ideas Immanent in Nervous Activity", 1943.
+Source: each function's own, named there; a function behind a weighted sum: McCulloch, Pitts, "A
+Logical Calculus of the Ideas Immanent in Nervous Activity", 1943.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ else the targets as they are; with label smoothing s and K classes, (1 − s) ·
 
     ∂y[n] / ∂p[n, k] = Σ_j t[n, j]·g[n, j] / Σ_j p[n, j] − t[n, k]·g[n, k] / p[n, k]
 
-where the gate g is 1 if ε < q < 1 − ε, and 0 where c holds q back. On the logits themselves
-softmax_cross_entropy is exact, and needs no ε.
+where the gate g is 1 if ε < q < 1 − ε, and 0 where c holds q back. If all p are 0 there is no q,
+and y is NaN. On the logits themselves softmax_cross_entropy is exact, and needs no ε.
 
 | tensor        | shape                                                           |
 |---------------|-----------------------------------------------------------------|
@@ -73,8 +73,9 @@ class CategoricalCrossEntropy(Operation):
 
     def forward(self, probabilities: Array, targets: Array) -> Array:
         """Normalise, clip, and add up the logarithms that the targets want."""
-        q = probabilities / probabilities.sum(axis=-1, keepdims=True)
         t = self._wanted(targets, probabilities)
+        with np.errstate(invalid="ignore", divide="ignore"):  # all are 0: y is NaN
+            q = probabilities / probabilities.sum(axis=-1, keepdims=True)
         return np.asarray(-(t * np.log(clipped(q))).sum(axis=-1))
 
     def backward(
@@ -88,10 +89,11 @@ class CategoricalCrossEntropy(Operation):
     ) -> tuple[Array | None, ...]:
         """Return dprobabilities = dy · (Σ t·g / Σ p − t·g / p)."""
         total = probabilities.sum(axis=-1, keepdims=True)
-        passes = is_open(probabilities / total)
-        t = self._wanted(targets, probabilities) * passes
-        shares = np.divide(t, probabilities, out=np.zeros_like(probabilities), where=passes)
-        return dy[..., np.newaxis] * (t.sum(axis=-1, keepdims=True) / total - shares), None
+        with np.errstate(invalid="ignore", divide="ignore"):
+            passes = is_open(probabilities / total)
+            t = self._wanted(targets, probabilities) * passes
+            shares = np.divide(t, probabilities, out=np.zeros_like(probabilities), where=passes)
+            return dy[..., np.newaxis] * (t.sum(axis=-1, keepdims=True) / total - shares), None
 
     def terms(self, cell: tuple[int, ...], probabilities: Array, targets: Array) -> Expression:
         """The logarithms of the probabilities, each as far as the target wants it."""

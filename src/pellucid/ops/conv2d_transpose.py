@@ -8,19 +8,19 @@ gradients, from its output back to its input; hence the name.
 
 With the kernel's extent e = (K − 1)·d + 1 along an axis, the output's size is
 
-| padding | output_padding | size                           |
-|---------|----------------|--------------------------------|
-| valid   | none           | (H − 1)·s + max(e, s)          |
-| valid   | given          | (H − 1)·s + e + output_padding |
-| same    | none           | H·s                            |
+| padding | output_padding | size                                 |
+|---------|----------------|--------------------------------------|
+| valid   | none           | (H − 1)·s + max(e, s)                |
+| valid   | given          | (H − 1)·s + e + output_padding       |
+| same    | none           | H·s                                  |
 | same    | given          | (H − 1)·s + e mod 2 + output_padding |
 
-| tensor | shape                |
-|--------|----------------------|
-| x      | (N, H, W, C)         |
-| kernel | (KH, KW, O, C)       |
+| tensor | shape                 |
+|--------|-----------------------|
+| x      | (N, H, W, C)          |
+| kernel | (KH, KW, O, C)        |
 | bias   | (O,), may be left out |
-| y      | (N, OH, OW, O)       |
+| y      | (N, OH, OW, O)        |
 
 Source: Zeiler, Krishnan, Taylor, Fergus, "Deconvolutional Networks", CVPR, 2010; Dumoulin and
 Visin, "A Guide to Convolution Arithmetic for Deep Learning", arXiv:1603.07285, 2016. The layout and

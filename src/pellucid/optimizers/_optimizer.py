@@ -99,6 +99,9 @@ class Optimizer:
                 f"{self.name}: expected at most one of clipnorm, clipvalue and global_clipnorm, "
                 f"received {' and '.join(given)}."
             )
+        for option, amount in (*clipping.items(), ("weight_decay", weight_decay)):
+            if amount is not None:
+                self._require_number(option, amount)
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -313,6 +316,15 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, iterations={self.iterations}>"
+
+    def _require_number(self, option: str, value: object, below: float = math.inf) -> None:
+        """Raise ArgumentError unless 0 ≤ value < below."""
+        if not isinstance(value, (int, float, np.number)) or not 0 <= value < below:
+            limit = "" if below == math.inf else f" and less than {below:g}"
+            raise ArgumentError(
+                f"{self.name}: expected {option} as a number of at least 0{limit}, "
+                f"received {value!r}."
+            )
 
     def _named_slots(self) -> Iterator[tuple[str, Array]]:
         for group in self.slot_groups:

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from pellucid._registry import Config
-from pellucid.errors import ArgumentError
 from pellucid.optimizers._optimizer import Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
@@ -63,11 +62,9 @@ class Adam(Optimizer):
         super().__init__(
             learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **options
         )
-        for option, beta in (("beta_1", beta_1), ("beta_2", beta_2)):
-            if not 0 <= beta < 1:
-                raise ArgumentError(
-                    f"{self.name}: expected {option} from 0 to less than 1, received {beta!r}."
-                )
+        self._require_number("beta_1", beta_1, below=1)
+        self._require_number("beta_2", beta_2, below=1)
+        self._require_number("epsilon", epsilon)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -156,5 +153,4 @@ class AdamW(Adam):
             name,
             **options,
         )
-        if weight_decay is None:
-            raise ArgumentError(f"{self.name}: expected weight_decay as a number, received None.")
+        self._require_number("weight_decay", weight_decay)

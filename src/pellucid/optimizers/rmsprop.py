@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from pellucid._registry import Config
-from pellucid.errors import ArgumentError
 from pellucid.optimizers._optimizer import Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
@@ -57,11 +56,9 @@ class RMSprop(Optimizer):
         super().__init__(
             learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, name, **options
         )
-        for option, value in (("rho", rho), ("momentum", momentum)):
-            if not 0 <= value <= 1:
-                raise ArgumentError(
-                    f"{self.name}: expected {option} from 0 to 1, received {value!r}."
-                )
+        self._require_number("rho", rho)
+        self._require_number("momentum", momentum)
+        self._require_number("epsilon", epsilon)
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon

@@ -155,7 +155,8 @@ def _check_arrays(source: ArraySource, kind: str) -> Report:
         )
         for index, name in enumerate(names)
     )
-    return Report(source.where, kind, facts, classes, tuple(problems))
+    shown = "known data set" if kind == "known" else kind
+    return Report(source.where, shown, facts, classes, tuple(problems))
 
 
 def _class_name(source: ArraySource, label: str) -> str:

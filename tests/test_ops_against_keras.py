@@ -1,0 +1,108 @@
+"""The plain functions against Keras' own of the same name."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from pellucid import ops
+
+
+def floats(*shape, seed=0):
+    return np.random.default_rng(seed).normal(0, 2, shape).astype(np.float32)
+
+
+X = floats(2, 9, 8, 4)
+LINE = np.linspace(-8, 8, 161, dtype=np.float32)
+PROBABILITIES = np.abs(floats(6, 5)) + np.float32(0.01)
+LABELS = np.array([0, 4, 1, 2, 2, 3])
+CERTAIN = np.eye(5, dtype=np.float32)[[0, 1, 1, 2, 0, 3]]
+ROWS = np.abs(floats(6, 5, seed=1))
+
+CASES = [
+    *[
+        (name, (LINE,), {})
+        for name in (
+            *("celu", "elu", "exp", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu"),
+            *("hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid", "log_softmax", "relu"),
+            *("relu6", "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus"),
+            *("softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "swish", "tanh"),
+            *("tanh_shrink",),
+        )
+    ],
+    ("gelu", (LINE,), {"approximate": False}),
+    ("leaky_relu", (LINE,), {"negative_slope": 0.3}),
+    ("elu", (LINE,), {"alpha": 0.5}),
+    ("celu", (LINE,), {"alpha": 0.5}),
+    ("squareplus", (LINE,), {"b": 1}),
+    ("threshold", (LINE,), {"threshold": 0.5, "default_value": -1.0}),
+    ("hard_shrink", (LINE,), {"threshold": 2.0}),
+    ("softmax", (X,), {"axis": 1}),
+    ("log_softmax", (X,), {"axis": -2}),
+    ("conv", (X, floats(3, 2, 4, 5)), {}),
+    ("conv", (X, floats(3, 2, 4, 5)), {"strides": 2, "padding": "same"}),
+    ("conv", (X, floats(3, 2, 4, 5)), {"strides": [2, 3], "padding": "same"}),
+    ("conv", (X, floats(3, 2, 4, 5)), {"dilation_rate": 2, "padding": "same"}),
+    ("conv", (X, floats(3, 2, 2, 6)), {}),
+    ("depthwise_conv", (X, floats(3, 2, 4, 2)), {"strides": 2, "padding": "same"}),
+    ("separable_conv", (X, floats(3, 2, 4, 2), floats(1, 1, 8, 3)), {"strides": 2}),
+    ("conv_transpose", (X, floats(3, 2, 5, 4)), {"strides": 2}),
+    ("conv_transpose", (X, floats(3, 2, 5, 4)), {"strides": [3, 2], "padding": "same"}),
+    ("conv_transpose", (X, floats(3, 2, 5, 4)), {"strides": 2, "output_padding": 1}),
+    ("max_pool", (X,), {"pool_size": [2, 3], "strides": 2, "padding": "same"}),
+    ("average_pool", (X,), {"pool_size": [2, 3], "strides": 2, "padding": "same"}),
+    ("average_pool", (X,), {"pool_size": [3, 3], "strides": [1, 2]}),
+    ("batch_normalization", (X, floats(4), floats(4) ** 2), {"axis": -1}),
+    ("batch_normalization", (X, floats(9), floats(9) ** 2), {"axis": 1, "epsilon": 0.1}),
+    ("layer_normalization", (X, floats(4), floats(4, seed=2)), {}),
+    ("layer_normalization", (X,), {"axis": [2, 3], "epsilon": 0.1}),
+    ("one_hot", (LABELS,), {"num_classes": 4}),
+    ("one_hot", (LABELS.reshape(2, 3),), {"num_classes": 5, "axis": 1}),
+    ("multi_hot", (LABELS.reshape(2, 3),), {"num_classes": 5}),
+    *[
+        (name, (target, output), {"from_logits": from_logits})
+        for name, target in (
+            ("categorical_crossentropy", ROWS),
+            ("sparse_categorical_crossentropy", LABELS),
+            ("sparse_categorical_crossentropy", LABELS[:, np.newaxis]),
+        )
+        for output, from_logits in ((floats(6, 5), True), (PROBABILITIES, False), (CERTAIN, False))
+    ],
+    ("categorical_crossentropy", (ROWS, PROBABILITIES), {"axis": 0}),
+    ("binary_crossentropy", (CERTAIN, floats(6, 5)), {"from_logits": True}),
+    ("binary_crossentropy", (ROWS / 9, PROBABILITIES / 9), {}),
+    ("binary_crossentropy", (CERTAIN, CERTAIN[::-1].copy()), {}),
+    *[
+        (name, (X, floats(8, 1, seed=3)), {})
+        for name in ("add", "subtract", "multiply", "maximum", "minimum")
+    ],
+    ("reshape", (X,), {"newshape": [4, -1]}),
+    ("transpose", (X,), {"axes": [0, 3, 1, 2]}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "arrays", "arguments"), CASES, ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)]
+)
+def test_agrees_with_keras(keras_oracle, name, arrays, arguments):
+    expected, _ = keras_oracle.ask(
+        "ask_ops.call",
+        {f"x{i}": array for i, array in enumerate(arrays)},
+        name=name,
+        arguments=arguments,
+    )
+    y = getattr(ops, name)(*arrays, **arguments)
+    assert y.dtype == expected["y0"].dtype
+    np.testing.assert_allclose(y, expected["y0"], rtol=2e-5, atol=1e-5)
+
+
+def test_arguments_are_those_of_keras(keras_oracle):
+    """In Keras' order, by Keras' names and with Keras' defaults; our own come after them."""
+    _, signatures = keras_oracle.ask("ask_signatures.of_ops", names=ops.__all__)
+    assert set(ops.__all__) - set(signatures) == {"linear", "mish", "operations"}
+    for name, expected in signatures.items():
+        parameters = list(inspect.signature(getattr(ops, name)).parameters.values())
+        for ours, (theirs, default) in zip(parameters, expected, strict=False):
+            assert ours.name == theirs, name
+            assert ours.default is ours.empty or repr(ours.default) == default, (name, theirs)
+        assert len(parameters) >= len(expected), name
