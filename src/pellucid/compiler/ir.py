@@ -166,6 +166,12 @@ class Address:
         if count is None or count >= lanes:
             kind = f"<{lanes} x {self.element}>"
             return Value(f, kind, f.line(f"load {kind}, ptr {place}, align {f.align(self.element)}"))
+        if count == 1:
+            whole = f"<{lanes} x {self.element}>"
+            one = f.line(f"load {self.element}, ptr {place}")
+            return f.value(
+                whole, f"insertelement {whole} zeroinitializer, {self.element} {one}, i32 0"
+            )
         kind = f"<{count} x {self.element}>"
         part = f.line(f"load {kind}, ptr {place}, align {f.align(self.element)}")
         mask = ", ".join(f"i32 {min(i, count)}" for i in range(lanes))
@@ -181,6 +187,9 @@ class Address:
         """Store a vector; with `count`, only its first numbers."""
         f = self.function
         lanes, kind, name = f.lanes, value.type, value.name
+        if count == 1:
+            self.put(f.extract(value, 0), offset)
+            return
         if count is not None and count < lanes:
             mask = ", ".join(f"i32 {i}" for i in range(count))
             name = f.line(
