@@ -98,7 +98,7 @@ class Builder:
         self.weights: dict[int, Place] = {}
         self.weight_gradients: dict[int, Place] = {}
         self.collected: dict[int, Place] = {}
-        self.states: list[tuple[Variable, Place]] = []
+        self.statistics: dict[Node, tuple[Place, Place]] = {}
         self._later: list[Callable[[], None]] = []
         self._written: set[Place] = set()
         self._places: dict[Value, Place] = {}

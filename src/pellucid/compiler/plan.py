@@ -366,7 +366,15 @@ class Plan:
         compiled, optimizer = self.compiled, self.compiled.optimizer
         updates = []
         for node in compiled.program.nodes:
-            if node.updates:
+            if node in compiled.builder.statistics:
+                keep = node.op.momentum
+                found = [self._arrays[place] for place in compiled.builder.statistics[node]]
+                news = [
+                    keep * variable.value + (1 - keep) * new
+                    for variable, new in zip(node.updates, found, strict=False)
+                ]
+                updates += list(zip(node.updates, news, strict=False))
+            elif node.updates:
                 news = node.op.state_updates(*(compiled.builder.view(v) for v in node.inputs))
                 updates += list(zip(node.updates, news, strict=True))
         if compiled.update is not None:

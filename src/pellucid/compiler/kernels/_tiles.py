@@ -36,17 +36,20 @@ class Run:
 
     Attributes:
         taps: The axes, outer first.
-        depth: How many numbers lie side by side in x under each tap.
+        depth: How many numbers lie side by side in x under each tap; with taps of one, this may
+            be known to the machine alone.
         w_depth: How far w moves from one of them to the next.
     """
 
     taps: tuple[Taps, Taps]
-    depth: int
+    depth: Index
     w_depth: int
 
     @property
     def total(self) -> int:
-        """How many products one output takes."""
+        """How many products one output takes; a depth known to the machine alone counts as many."""
+        if isinstance(self.depth, Value):
+            return 10**6
         return self.taps[0].count * self.taps[1].count * self.depth
 
     @property
@@ -54,6 +57,8 @@ class Run:
         """The same with an axis that goes on where the one inside it ends made part of it."""
         rows, columns = self.taps
         depth = self.depth
+        if isinstance(depth, Value):
+            return self
         if columns.count == 1 or (columns.x == depth and columns.w == depth * self.w_depth):
             depth *= columns.count
             columns = Taps(1, 0, 0)
@@ -64,6 +69,7 @@ class Run:
     def places(self) -> list[tuple[int, int]]:
         """Every (offset in x, offset in w), in order."""
         rows, columns = self.taps
+        assert isinstance(self.depth, int)
         return [
             (r * rows.x + c * columns.x + k, r * rows.w + c * columns.w + k * self.w_depth)
             for r in range(rows.count)

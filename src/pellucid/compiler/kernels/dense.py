@@ -71,26 +71,14 @@ def _row_block(depth: int) -> int:
 
 
 def _in_tiles(f: Function, rows: Index, p: int, body: Callable[[Index, int], None]) -> None:
-    """Write `body(first row, how many)` for all rows: tiles of p, then of 8, 4, 2 and 1."""
-    if isinstance(rows, int):
-        whole, rest = divmod(rows, p)
-        if whole:
-            with f.each(whole) as i:
-                body(i * p, p)
-        if rest:
-            body(whole * p, rest)
-        return
-    whole = rows // p
-    with f.each(whole) as i:
-        body(i * p, p)
-    done: Index = whole * p
-    for size in (8, 4, 2, 1):
-        if size >= p:
-            continue
+    """Write `body(first row, how many)` for all rows: tiles of p, then of 2, then of 1."""
+    done: Index = 0
+    for size in sorted({p, min(2, p), 1}, reverse=True):
         left = rows - done
-        with f.when(left >= size):
-            body(done, size)
-        done = f.select(left >= size, done + size, done)
+        whole = left // size
+        with f.each(whole) as i:
+            body(i * size + done, size)
+        done = whole * size + done
 
 
 def product(
@@ -101,7 +89,7 @@ def product(
     w_row: int,
     y: Address,
     y_row: int,
-    rows: Index,
+    rows: Value,
     depth: int,
     outputs: int,
     tile: tuple[int, int],
@@ -110,45 +98,56 @@ def product(
     add: bool = False,
     act: Callable[[Value], Value] | None = None,
 ) -> None:
-    """Write y = act(x · w + bias) for some rows and one block of at most V vectors of columns."""
+    """Write y = act(x · w + bias) for some rows and one block of at most V vectors of columns.
+
+    y begins as the bias, grows with each run of `DEPTH` products, and is activated at the end; its
+    rows stay in L1 all the while.
+    """
     p, v = tile
     counts = [lanes_of(f, i, outputs) for i in range(min(v, -(-outputs // f.lanes)))]
-    pieces = [(k, min(DEPTH, depth - k)) for k in range(0, depth, DEPTH)]
-    middle = [piece for piece in pieces[1:-1]]
+    pieces = -(-depth // DEPTH)
+    at_once = pieces == 1
 
-    def tile_of(here: Address, weights: Address, length: int, first: bool, last: bool):
+    def first(size: int) -> list[Value]:
+        if bias is None:
+            return [f.zero()] * (size * len(counts))
+        return [bias.load(f.lanes * i, n) for i, n in enumerate(counts)] * size
+
+    if not at_once and not add:
+        with f.each(rows) as r:
+            for i, value in enumerate(first(1)):
+                y.store(value, r * y_row + f.lanes * i, counts[i])
+
+    with f.each(pieces) as piece:
+        begin = piece * DEPTH
+        left = depth - begin
+        length = left if isinstance(left, int) else f.select(left < DEPTH, left, DEPTH)
+        here, weights = x + begin, w + begin * w_row
+
         def body(row: Index, size: int) -> None:
             source, target = here + row * x_row, y + row * y_row
-            if not first or add:
+            start = first(size)
+            if add or not at_once:
                 start = [
                     target.load(r * y_row + f.lanes * i, n)
                     for r in range(size)
                     for i, n in enumerate(counts)
                 ]
-            elif bias is not None:
-                start = [bias.load(f.lanes * i, n) for i, n in enumerate(counts)] * size
-            else:
-                start = [f.zero()] * (size * len(counts))
             run = Run(ONE, length, w_row)
-            sums = multiply_accumulate(
-                f, run, source, weights, [r * x_row for r in range(size)], counts, start
-            )
+            places = [r * x_row for r in range(size)]
+            sums = multiply_accumulate(f, run, source, weights, places, counts, start)
             for k, value in enumerate(sums):
                 r, i = divmod(k, len(counts))
-                if last and act is not None:
+                if at_once and act is not None:
                     value = act(value)
                 target.store(value, r * y_row + f.lanes * i, counts[i])
 
         _in_tiles(f, rows, p, body)
-
-    tile_of(x, w, pieces[0][1], True, len(pieces) == 1)
-    if middle:
-        with f.each(len(middle)) as k:
-            offset = k * DEPTH + DEPTH
-            tile_of(x + offset, w + offset * w_row, DEPTH, False, False)
-    if len(pieces) > 1:
-        offset, length = pieces[-1]
-        tile_of(x + offset, w + offset * w_row, length, False, True)
+    if not at_once and act is not None:
+        with f.each(rows) as r:
+            for i, n in enumerate(counts):
+                place = r * y_row + f.lanes * i
+                y.store(act(y.load(place, n)), place, n)
 
 
 def _blocks_of_columns(f: Function, outputs: int, block: Index, width: int, body) -> None:
