@@ -128,3 +128,54 @@ def test_operation(name: str, case: Case, lanes: int) -> None:
     if module is None:
         pytest.skip(reason)
     check(lambda g, *v: g.apply(op, *v), list(zip(names, arrays)), lanes)
+
+
+def conv_case(size, channels, filters, window, *, batch=3, seed=0, **options):
+    """A convolution's arrays, and what applies it."""
+    from pellucid.ops.conv2d import Conv2D
+
+    rng = np.random.default_rng(seed)
+    groups = options.get("groups", 1)
+    kernel = (*window, channels // groups, filters)
+    arrays = [
+        ("x", rng.standard_normal((batch, *size, channels))),
+        ("kernel", rng.standard_normal(kernel) / np.sqrt(np.prod(kernel[:3]))),
+        ("bias", rng.standard_normal(filters)),
+    ]
+    return Conv2D(**options), arrays
+
+
+SHAPES = [
+    ((8, 9), 32, 64, (3, 3), {}),
+    ((7, 7), 33, 17, (3, 3), {"padding": "same"}),
+    ((12, 11), 3, 40, (5, 5), {"strides": (2, 2), "padding": "same"}),
+    ((14, 14), 1, 32, (3, 3), {}),
+    ((5, 6), 64, 80, (1, 1), {}),
+    ((9, 9), 16, 24, (3, 3), {"dilation_rate": (2, 2), "padding": "same"}),
+    ((13, 12), 2, 5, (11, 11), {"padding": "same"}),
+    ((6, 6), 12, 18, (3, 3), {"groups": 3, "padding": "same"}),
+    ((9, 8), 20, 33, (4, 2), {"strides": (3, 2), "padding": ((2, 1), (0, 3))}),
+]
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize("pool", [None, "max", "average"])
+@pytest.mark.parametrize("function", ["relu", "tanh"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_convolution_with_what_follows(shape, function, pool, lanes) -> None:
+    from pellucid.ops.activation import Activation
+    from pellucid.ops.average_pool2d import AveragePool2D
+    from pellucid.ops.max_pool2d import MaxPool2D
+
+    size, channels, filters, window, options = shape
+    op, arrays = conv_case(size, channels, filters, window, **options)
+
+    def graph(g: Tracer, x: Value, kernel: Value, bias: Value) -> Value:
+        y = g.apply(Activation(function), g.apply(op, x, kernel, bias))
+        if pool == "max":
+            y = g.apply(MaxPool2D((2, 2), (2, 2)), y)
+        elif pool:
+            y = g.apply(AveragePool2D((2, 2), (2, 2)), y)
+        return y
+
+    check(graph, arrays, lanes)

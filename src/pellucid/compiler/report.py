@@ -74,6 +74,7 @@ def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
         emit_section(module, f"alone{index}", sections[-1])
     code = compile_module(module, compiled.target)
     found = {}
+    alive = plan.bind_examples()
     for index, (job, section) in enumerate(zip(jobs, sections, strict=True)):
         run = code.function(f"alone{index}", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
         control = plan.control(section)
@@ -83,6 +84,7 @@ def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
             plan.run_alone(run, control)
             best = min(best, time.perf_counter() - begin)
         found[job] = best
+    del alive
     return found
 
 
