@@ -287,13 +287,24 @@ class Schedule:
         return [section for section in found if section.phases or section.after]
 
     def _find_scratch(self) -> None:
+        """Find the places that need be there for one sample at a time alone.
+
+        All their users must take the sample in turn: in the same phase, and with no job between
+        them that takes a whole chunk.
+        """
+        runs: dict[Job, tuple[int, int]] = {}
+        ranges: dict[int, int] = {}
+        for job in self.jobs:
+            if job.split == "range" and job.note != "start of a chunk":
+                ranges[job.level] = ranges.get(job.level, 0) + 1
+            runs[job] = (job.level, ranges.get(job.level, 0))
         users: dict[Place, list[Job]] = {}
         for job in self.jobs:
             for place in {*job.reads, *job.writes}:
                 users.setdefault(place, []).append(job)
         for place, jobs in users.items():
             if place.extent == "sample" and not place.external and not place.keep:
-                same = len({job.level for job in jobs}) == 1
+                same = len({runs[job] for job in jobs}) == 1
                 place.scratch = same and all(job.split == "sample" for job in jobs)
 
 
