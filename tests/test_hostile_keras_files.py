@@ -73,7 +73,8 @@ def refused(path, match, load=load_model):
     assert error is not None, "the file was accepted"
     others = [e for e in events if not (e[0] == "open" and str(e[1][0]) == str(path))]
     assert others == []
-    assert peak < 32 << 20, f"{peak:,} bytes were allocated"
+    allowed = (16 << 20) + 8 * path.stat().st_size
+    assert peak < allowed, f"{peak:,} bytes were allocated"
     with pytest.raises(LoadError, match=match):
         raise error
     assert path.name in str(error)
@@ -280,11 +281,9 @@ def many_layers(config):
     config["config"]["layers"] *= 1000
 
 
-def models_in_models(config):
-    for _ in range(400):
-        inner = {**config, "config": {**config["config"], "layers": [dict(config)]}}
-        config.clear()
-        config.update(inner)
+def without_input(config):
+    del config["config"]["layers"][0]
+    config["config"]["build_input_shape"] = [None, 1 << 20, 1 << 20, 2]
 
 
 @pytest.mark.parametrize(
@@ -343,7 +342,6 @@ def models_in_models(config):
         (option_set(units=-1), "dense.*units"),
         (option_set(name="a/b"), "name"),
         (option_set(name=7), "name"),
-        (option_set(name=None), "hostile.keras"),
         (option_set(dtype="object"), "dtype"),
         (option_set(dtype=obj("keras", "DTypePolicy", {"name": "mixed_bfloat16"})), "dtype"),
         (option_set(dtype=obj("os", "DTypePolicy", {"name": "float32"})), "not known"),
@@ -357,9 +355,8 @@ def models_in_models(config):
         (option_set(units=1 << 62), "absurd number"),
         (option_set(units=1 << 40), "numbers, but the file holds only"),
         (option_set(units=2_000_000), "numbers, but the file holds only"),
-        (model_set(build_input_shape=[None, 1 << 30, 1 << 30, 1 << 30]), "hostile.keras"),
+        (without_input, "numbers, but the file holds only"),
         (many_layers, "more than 5,000 layers|layer called"),
-        (models_in_models, "hostile.keras"),
         (
             option_set(
                 kernel_initializer=obj(
@@ -397,6 +394,14 @@ def test_configuration(path, change, match):
     change(config)
     path.write_bytes(packed(members() | {CONFIG: json.dumps(config).encode()}))
     refused(path, match)
+
+
+@pytest.mark.parametrize("depth", [100, 250, 1000, 100_000])
+def test_models_inside_models(path, depth):
+    entry = '{"module": "keras", "class_name": "Sequential", "config": {"name": "m", "layers": ['
+    text = entry * depth + "]}}" * depth
+    path.write_bytes(packed(members() | {CONFIG: text.encode()}))
+    refused(path, "hostile.keras")
 
 
 GRAPH = GOOD.with_name("keras_nested.keras")

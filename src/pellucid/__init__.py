@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         testing,
         utils,
     )
+    from pellucid.explain.trace import explain
     from pellucid.formats import load_model
     from pellucid.layers import Input
     from pellucid.models import Model, Sequential
@@ -46,6 +47,7 @@ _MODULES = (
     "data",
     "datasets",
     "errors",
+    "explain",
     "initializers",
     "layers",
     "losses",
@@ -76,6 +78,7 @@ __all__ = [
     "data",
     "datasets",
     "errors",
+    "explain",
     "initializers",
     "keras",
     "layers",

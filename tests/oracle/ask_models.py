@@ -58,20 +58,14 @@ def save(arrays, settings):
 
 def load(arrays, settings):
     """Load a file that Pellucid saved; its predictions, weights, and its further steps."""
-    if settings.get("weights_only"):
-        model = getattr(models, settings["model"])(keras)
+    if "into" in settings:
+        model = getattr(models, settings["into"])(keras)
         model.load_weights(settings["path"])
     else:
         model = keras.models.load_model(settings["path"])
     results = _numbered("p", model.predict(_listed(arrays, "x0_"), verbose=0))
     results |= _numbered("w", model.get_weights())
-    if model.optimizer is not None:
+    if getattr(model, "optimizer", None) is not None:
         results |= _numbered("o", [np.asarray(v) for v in model.optimizer.variables])
         results |= _train(model, arrays, settings["steps"])
     return results, [layer.name for layer in model.layers]
-
-
-def open_pellucid(arrays, settings):
-    """Load a file and return its configuration as Keras would write it."""
-    model = keras.models.load_model(settings["path"])
-    return {}, keras.saving.serialize_keras_object(model)

@@ -76,6 +76,9 @@ class Oracle:
         environment = os.environ | {
             "KERAS_BACKEND": "jax",
             "JAX_PLATFORMS": "cpu",
+            # The models are tiny and each is compiled once: compiling takes all the time.
+            "XLA_FLAGS": "--xla_backend_optimization_level=0 "
+            "--xla_llvm_disable_expensive_passes=true",
             "KERAS_HOME": self._folder.name,
             "PYTHONWARNINGS": "ignore",
         }
@@ -117,8 +120,9 @@ class Oracle:
     def close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.kill()  # it keeps nothing, and JAX takes seconds to leave by itself
+        self._process.wait()
         self._process.stdin.close()
-        self._process.wait(timeout=60)
         self._process.stdout.close()
         self._log.close()
         self._folder.cleanup()

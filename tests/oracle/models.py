@@ -1,5 +1,7 @@
 """Models that Keras and Pellucid both build: `k` is one of the two libraries."""
 
+import numpy as np
+
 
 def sequential(k):
     L = k.layers
@@ -25,7 +27,7 @@ def sequential(k):
 
 def every_layer(k):
     L = k.layers
-    inputs = k.Input((9, 10, 3), name="image")
+    inputs = k.Input((9, 16, 3), name="image")
     x = inputs
     for layer in (
         L.RandomFlip(),
@@ -108,6 +110,35 @@ def classifier(k):
         ],
         name="classifier",
     )
+
+
+def random_graph(k, seed):
+    """A random graph of layers of one shape, shared and nested ones among them."""
+    L = k.layers
+    rng = np.random.default_rng(seed)
+
+    def block(depth):
+        tensors = [k.Input((4, 4, 2)) for _ in range(rng.integers(1, 3))]
+        inputs = list(tensors)
+        layers = []
+        for _ in range(rng.integers(4, 9)):
+            kind = rng.choice(["new", "again", "join", "model"], p=[0.4, 0.2, 0.3, 0.1])
+            picked = [tensors[i] for i in rng.integers(0, len(tensors), 3)]
+            if kind == "join":
+                tensors.append(rng.choice([L.Add, L.Maximum, L.Average])()(picked))
+                continue
+            if kind == "model" and depth < 2:
+                layers.append(block(depth + 1))
+            elif kind == "new" or not layers:
+                layers.append(L.Conv2D(2, 1))
+            layer = layers[rng.integers(len(layers))] if kind == "again" else layers[-1]
+            many = len(layer.inputs) if isinstance(layer, k.Model) else 1
+            made = layer(picked[0] if many == 1 else picked[:many])
+            tensors += made if isinstance(made, list) else [made]
+        outputs = [tensors[-1]] + [tensors[i] for i in rng.integers(0, len(tensors), 1)]
+        return k.Model(inputs[0] if len(inputs) == 1 else inputs, outputs)
+
+    return block(0)
 
 
 def optimizer(k, name):

@@ -4,6 +4,7 @@
 
 Beside each lies an .npz file: `x<step>_<i>`, `y<step>_<i>` the batches, `p<i>` the predictions for
 batch 0, `w<i>` the weights, `w<step>_<i>` the weights after more steps on the same batches.
+What begins with `keras_3_0` was saved in the same way by Keras 3.0.5.
 """
 
 from pathlib import Path
@@ -15,10 +16,11 @@ FOLDER = Path(__file__).parent.parent / "vectors"
 
 MODELS = {
     "sequential": ([(12, 12, 2)], [3], "categorical_crossentropy", "adam"),
-    "nested": ([(8, 8, 2), (8, 8, 2)], [3, (8, 8, 1)], ["mse", "mae"], "sgd"),
-    "every_layer": ([(9, 10, 3)], [3], "mse", "rmsprop"),
+    "nested": ([(8, 8, 2), (8, 8, 2)], [3, (8, 8, 1)], ["mse", "mae"], "adamw"),
+    "classifier": ([(8, 8, 1)], [5], "categorical_crossentropy", "adam"),
+    "every_layer": ([(9, 16, 3)], [3], None, None),
 }
-"""Input shapes, output shapes, loss, optimiser."""
+"""Input shapes, output shapes, loss, optimiser; what draws at random is not trained."""
 
 
 def batches(name):

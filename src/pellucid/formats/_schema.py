@@ -65,6 +65,8 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "run_eagerly": (True, False),
     "steps_per_execution": (1,),
 }
+# Options that earlier versions of Keras wrote and no version has ever used.
+_FORMER = {"RandomRotation": {"value_range"}}
 _PLAIN_DTYPES = {"float16", "float32", "float64", "int32", "int64", "uint8"}
 _MAX_INTEGER = 2**53
 _MAX_LAYERS = 5000
@@ -78,7 +80,10 @@ def known_layers() -> dict[str, type[Layer]]:
     return {
         name: cls
         for name, cls in public
-        if inspect.isclass(cls) and issubclass(cls, Layer) and cls is not Layer
+        if inspect.isclass(cls)
+        and issubclass(cls, Layer)
+        and cls is not Layer
+        and cls.__name__ == name
     }
 
 
@@ -113,6 +118,7 @@ class _Checker:
     def __init__(self, where: str) -> None:
         self.where = where
         self.layers = 0
+        self.calls = 0
 
     def error(self, place: str, problem: str) -> LoadError:
         return LoadError(f"{self.where}: {place} {problem}.")
@@ -140,6 +146,7 @@ class _Checker:
         known = known_layers()
         if kind not in known or not _is_from(entry, "keras.layers"):
             raise self._unknown(place, entry, known)
+        config = {k: v for k, v in config.items() if k not in _FORMER.get(kind, ())}
         return self._made_of(entry, self.arguments(place, known[kind], config))
 
     def entry(self, entry: Any, what: str) -> tuple[str, Config]:
@@ -226,10 +233,16 @@ class _Checker:
         place = f"layer {entry.get('name')!r}"
         if not isinstance(nodes, list) or not all(isinstance(node, dict) for node in nodes):
             raise self.error(place, "has inbound_nodes that are not a list of calls")
+        self.calls += len(nodes)
+        if self.calls > _MAX_LAYERS:
+            raise self.error("the model", f"uses layers more than {_MAX_LAYERS:,} times")
         for node in nodes:
             options = node.get("kwargs", {})
             if set(node) - {"args", "kwargs"} or not isinstance(options, dict):
                 raise self.error(place, "has a call that is not of args and kwargs")
+            if entry["class_name"].startswith("Random"):
+                # Keras notes its default, True, and then goes by what the model is doing instead.
+                options.pop("training", None)
             for key, value in options.items():
                 if not _CALL_OPTIONS.get(key, lambda _: False)(value):
                     raise self.error(place, f"is called with {key}={value!r}, which is unknown")

@@ -157,7 +157,7 @@ def _optimizer_state(model: Model, remaining: dict[str, Array], where: str) -> l
     if values[0].dtype.kind not in "iu" or not all(np.isfinite(value).all() for value in values):
         raise LoadError(
             f"{where}: the optimiser's state is not usable: its step is {values[0]}, or a number "
-            "in it is NaN or infinite. Load the model with compile=False to do without it."
+            "in it is NaN or infinite."
         )
     return values + [own for _, own in model.optimizer.variables[len(values) :]]
 

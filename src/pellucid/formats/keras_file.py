@@ -14,11 +14,15 @@ allocate is bounded by its own size. Whatever is wrong with it is one `LoadError
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pellucid.errors import ArgumentError, LoadError, NotBuiltError
 from pellucid.formats import _weights
@@ -68,10 +72,10 @@ def save_model(model: Model, filepath: Path_, overwrite: bool = True) -> None:
     own = {"version": _OWN_VERSION, "preprocessing": model.preprocessing}
     weights = write_arrays(_weights.collect(model), _weights.names(model))
     members = {
-        _METADATA: _json(metadata),
-        _CONFIG: _json(config),
+        _METADATA: _json(metadata, "The metadata"),
+        _CONFIG: _json(config, f"The configuration of {model.name}"),
         _WEIGHTS: weights,
-        _OWN: _json(own),
+        _OWN: _json(own, f"The preprocessing of {model.name}"),
     }
     atomic_write(path, write_archive(members))
 
@@ -92,24 +96,29 @@ def load_model(filepath: Path_, compile: bool = True) -> Model:
         UserWarning: some weights are NaN or infinite.
     """
     where = str(filepath)
-    members = _members(read_file(filepath), where)
+    data = read_file(filepath)
+    if data.startswith(SIGNATURE):
+        raise LoadError(
+            f"{where} is an HDF5 file, not a .keras file. If it holds weights, make the model and "
+            "call load_weights; if it is a whole model of Keras' older kind, open it in Keras and "
+            "save it again as .keras."
+        )
+    members = _members(data, where)
     for name in (_CONFIG, _WEIGHTS):
         if name not in members:
             raise LoadError(f"{where} has no {name}: it is not a .keras file, or a part of one.")
     arrays = read_arrays(members[_WEIGHTS], f"{where}: {_WEIGHTS}")
     config = parse_json(members[_CONFIG], f"{where}: {_CONFIG}")
     own = _own_part(members, where)
-    try:
+    with _as_load_error(where):
         model = _made(config, sum(array.size for array in arrays.values()), where)
-        if compile:
+    if compile:
+        with _as_load_error(where, " Pass compile=False to load the model without its optimiser."):
             arguments = checked_compile_config(config.get("compile_config"), where)
             if arguments:
                 model.compile_from_config(arguments)
+    with _as_load_error(where):
         _weights.assign(model, arrays, where)
-    except LoadError:
-        raise
-    except Exception as error:  # a hostile configuration may fail in any way
-        raise LoadError(f"{where}: {error or type(error).__name__}") from error
     model.preprocessing = own.get("preprocessing")
     return model
 
@@ -148,6 +157,16 @@ def load_weights(model: Model, filepath: Path_) -> None:
     _weights.assign(model, read_arrays(data, where), where)
 
 
+@contextlib.contextmanager
+def _as_load_error(where: str, hint: str = "") -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a hostile configuration may fail in any way
+        text = str(error) or type(error).__name__
+        text = text if text.startswith(where) else f"{where}: {text}"
+        raise LoadError(f"{text}{hint}") from error
+
+
 def _made(config: Any, numbers: int, where: str) -> Model:
     """Return the model that a configuration describes, its weights all zero."""
     checked = checked_model(config, where)
@@ -179,8 +198,17 @@ def _entry(model: Model) -> dict[str, Any]:
     return entry
 
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False).encode()
+def _json(value: Any, what: str) -> bytes:
+    try:
+        return json.dumps(value, allow_nan=False, default=_plain).encode()
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"{what} cannot be written as JSON: {error}.") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} is a {type(value).__name__}")
 
 
 def _target(filepath: Path_, suffix: str, overwrite: bool) -> Path:

@@ -99,18 +99,28 @@ class Trainer(Network):
         if self.built:
             self._settle()
 
+    def output_losses(self) -> list[tuple[Any, float]]:
+        """Return the loss of each output, None for one without, and how much it counts."""
+        names = self.output_names
+        given = self._compile_arguments or {"loss": None, "loss_weights": None}
+        chosen = feeding.per_output(given["loss"], names, "loss")
+        weights = feeding.per_output(given["loss_weights"], names, "loss_weights")
+        return [
+            (None if loss is None else losses_module.get(loss), 1.0 if w is None else float(w))
+            for loss, w in zip(chosen, weights, strict=True)
+        ]
+
     def _settle(self) -> None:
         """Give each output its losses and metrics, now that the outputs are known."""
         given = self._require_compiled()
         if self._losses:
             return
         names = self.output_names
-        chosen = feeding.per_output(given["loss"], names, "loss")
-        self._losses = [None if one is None else losses_module.get(one) for one in chosen]
+        chosen = self.output_losses()
+        self._losses = [loss for loss, _ in chosen]
         if not any(self._losses) and given["loss"] is not None:
             raise ArgumentError(f"{self.name}: at least one output needs a loss.")
-        weights = feeding.per_output(given["loss_weights"], names, "loss_weights")
-        self._loss_weights = [1.0 if weight is None else float(weight) for weight in weights]
+        self._loss_weights = [weight for _, weight in chosen]
         plain = feeding.lists_per_output(given["metrics"], names, "metrics")
         weighted = feeding.lists_per_output(given["weighted_metrics"], names, "weighted_metrics")
         self._metric_requests = [

@@ -18,6 +18,7 @@ __all__ = [
     "normalised",
     "reciprocal_deviation",
     "reciprocal_root",
+    "variance",
 ]
 
 
@@ -36,12 +37,16 @@ def centred(cell: Cell, of: Expression) -> Sum:
     return Sum((cell, Product((Constant("-1", -1.0), of))))
 
 
-def reciprocal_deviation(cells: Sequence[Cell], epsilon: float) -> Call:
-    """Return 1/sqrt(variance + epsilon) of `cells`."""
+def variance(cells: Sequence[Cell]) -> Named:
+    """Return the mean of the squared deviations of `cells`."""
     middle = Constant("-mean", -mean(cells).value)
     squares = [Call("square", (Sum((cell, middle)),), lambda x: x * x) for cell in cells]
-    variance = mean_of_terms("variance", squares)
-    return reciprocal_root(variance, epsilon)
+    return mean_of_terms("variance", squares)
+
+
+def reciprocal_deviation(cells: Sequence[Cell], epsilon: float) -> Call:
+    """Return 1/sqrt(variance + epsilon) of `cells`."""
+    return reciprocal_root(variance(cells), epsilon)
 
 
 def normalised(cell: Cell, middle: float, reciprocal: float) -> Named:
@@ -50,8 +55,8 @@ def normalised(cell: Cell, middle: float, reciprocal: float) -> Named:
     return Named("x_hat", Product((Sum((cell, Constant("-mean", -middle))), factor)))
 
 
-def reciprocal_root(variance: Expression, epsilon: float) -> Call:
+def reciprocal_root(spread: Expression, epsilon: float) -> Call:
     """Return 1/sqrt(variance + epsilon)."""
     return Call(
-        "1/sqrt", (Sum((variance, Constant("epsilon", epsilon))),), lambda v: 1 / math.sqrt(v)
+        "1/sqrt", (Sum((spread, Constant("epsilon", epsilon))),), lambda v: 1 / math.sqrt(v)
     )

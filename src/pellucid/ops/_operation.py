@@ -125,6 +125,10 @@ class Operation:
         """Return the new values of the state that a training step changes, if there is any."""
         return ()
 
+    def state_terms(self, which: int, cell: tuple[int, ...], *args: Any) -> Expression:
+        """Return how state_updates(…)[which][cell] is made from cells of the inputs."""
+        raise NotImplementedError  # operations with state have their own
+
     def multiply_adds(self, *args: Any, **kwargs: Any) -> int:
         """Return how many multiply-adds inputs of these shapes take; 0 if there are no products."""
         return 0

@@ -38,6 +38,7 @@ from pellucid.ops._moments import (
     normalised,
     reciprocal_deviation,
     reciprocal_root,
+    variance,
 )
 from pellucid.ops._operation import EVERYTHING, Array, Case, Invalid, Operation, Shape
 from pellucid.ops._terms import Cell, Constant, Expression, Named, Product, Sum, cell_of
@@ -109,9 +110,9 @@ class BatchNormalization(Operation):
     ) -> Array:
         """Subtract the mean, multiply by γ / √(variance + ε), add β: channel by channel."""
         x = np.moveaxis(x, self.axis, -1)
-        middle, variance = self._statistics(x, moving_mean, moving_variance)
+        middle, spread = self._statistics(x, moving_mean, moving_variance)
         y = x - middle
-        y *= self._scale(variance, gamma)
+        y *= self._scale(spread, gamma)
         if beta is not None:
             y += beta
         return np.moveaxis(y, -1, self.axis)
@@ -137,9 +138,9 @@ class BatchNormalization(Operation):
         """
         dx = None
         x, dy = np.moveaxis(x, self.axis, -1), np.moveaxis(dy, self.axis, -1)
-        middle, variance = self._statistics(x, moving_mean, moving_variance)
+        middle, spread = self._statistics(x, moving_mean, moving_variance)
         x_hat = x - middle
-        x_hat *= self._scale(variance, None)
+        x_hat *= self._scale(spread, None)
         dbeta = _channel_sums(dy)
         dgamma = _channel_sums(dy, x_hat)
         if "x" in wrt:
@@ -149,9 +150,9 @@ class BatchNormalization(Operation):
                 dx *= -dgamma / m
                 dx += dy
                 dx -= dbeta / m
-                dx *= self._scale(variance, gamma)
+                dx *= self._scale(spread, gamma)
             else:
-                dx = dy * self._scale(variance, gamma)
+                dx = dy * self._scale(spread, gamma)
             dx = np.moveaxis(dx, -1, self.axis)
         return dx, None if gamma is None else dgamma, None if beta is None else dbeta, None, None
 
@@ -171,6 +172,25 @@ class BatchNormalization(Operation):
         keep = self.momentum
         stored = moving_mean, moving_variance
         return tuple(keep * old + (1 - keep) * new for old, new in zip(stored, now, strict=True))
+
+    def state_terms(
+        self,
+        which: int,
+        cell: tuple[int, ...],
+        x: Array,
+        gamma: Array | None,
+        beta: Array | None,
+        moving_mean: Array,
+        moving_variance: Array,
+    ) -> Expression:
+        """Return momentum · moving + (1 − momentum) · the batch's mean or variance."""
+        axis = self.axis % x.ndim
+        group = self._group("x", x, tuple(cell[0] if i == axis else 0 for i in range(x.ndim)))
+        now = variance(group) if which else mean(group)
+        name = self.inputs[3 + which]
+        old = cell_of(name, (moving_mean, moving_variance)[which], cell)
+        kept = Product((Constant("momentum", self.momentum), old))
+        return Sum((kept, Product((Constant("1 − momentum", 1 - self.momentum), now))))
 
     def terms(
         self,
@@ -283,9 +303,9 @@ class BatchNormalization(Operation):
         deviation = x - middle
         return middle, _channel_sums(deviation, deviation) / m
 
-    def _scale(self, variance: Array, gamma: Array | None) -> Array:
+    def _scale(self, spread: Array, gamma: Array | None) -> Array:
         """γ / √(variance + ε)."""
-        return (1 if gamma is None else gamma) / np.sqrt(variance + self.epsilon)
+        return (1 if gamma is None else gamma) / np.sqrt(spread + self.epsilon)
 
     def _group(self, name: str, x: Array, cell: tuple[int, ...]) -> list[Cell]:
         """The cells of x in the same channel as `cell`."""

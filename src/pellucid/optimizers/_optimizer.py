@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,16 @@ from pellucid.errors import (
     TypeMismatchError,
 )
 from pellucid.graph.variable import Variable
+from pellucid.ops._terms import Call, Constant, Expression, Named, Product, Sum
 from pellucid.optimizers import schedules
 
-__all__ = ["Array", "Optimizer", "Slots"]
+__all__ = ["MINUS", "Array", "Optimizer", "Slots"]
 
 Array = npt.NDArray[Any]
 Slots = Mapping[str, Array]
+
+MINUS = Constant("−1", -1.0)
+"""The sign of what is taken away, in accounts."""
 
 _CHUNK = 32768
 """Numbers at a time: weights, gradient, slots and scratch together fit a second-level cache."""
@@ -237,29 +241,84 @@ class Optimizer:
             variables = self._trained
         self.build(variables)
         pairs = self._checked(gradients, variables)
-        clip = self._clipping([gradient for gradient, _ in pairs])
+        norms = self.clipping_norms([gradient for gradient, _ in pairs])
         rate = self.learning_rate
-        for position, (gradient, variable) in enumerate(pairs):
+        for norm, (gradient, variable) in zip(norms, pairs, strict=True):
             slots = self._slots[id(variable)]
-            scratch = self._scratch_of(variable.value.dtype)
-            decay = self._decay_of(variable)
-            flat = [array.reshape(-1) for array in (variable.value, gradient, *slots.values())]
-            for start in range(0, variable.value.size, _CHUNK):
-                weights, part, *own = (array[start : start + _CHUNK] for array in flat)
-                room = scratch[:, : len(weights)]
-                if clip is not None:
-                    part = clip(part, position, room[2])
-                if decay:
-                    np.multiply(weights, decay, out=room[0])
-                    np.multiply(room[0], rate, out=room[0])
-                    weights -= room[0]
-                named = dict(zip(slots, own, strict=True))
-                self.update_step(part, weights, named, rate, room[:2])
+            self._advance(variable, variable.value, gradient, slots, rate, norm)
         self.iterations += 1
 
-    def slots_of(self, variable: Variable) -> Slots:
-        """Return the slots of one variable by name."""
-        return self._slots[id(variable)]
+    def tried(
+        self,
+        variable: Variable,
+        weights: Array,
+        gradient: Array,
+        slots: Slots,
+        learning_rate: float,
+        norm: float,
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return the weights and slots that the next `apply` would leave; nothing is changed.
+
+        Args:
+            variable: The variable that the weights belong to.
+            weights: All of its weights, or a part of them.
+            gradient: The gradient of these.
+            slots: The slots of these.
+            learning_rate: The rate of the step.
+            norm: The length that clipping looks at, from `clipping_norms`.
+        """
+        weights = weights.copy()
+        slots = {slot: array.copy() for slot, array in slots.items()}
+        self._advance(variable, weights, gradient, slots, learning_rate, norm)
+        return weights, slots
+
+    def account(
+        self,
+        variable: Variable,
+        weight: Expression,
+        gradient: Expression,
+        slots: Mapping[str, Expression],
+        learning_rate: Expression,
+        norm: float,
+    ) -> tuple[Expression, dict[str, Expression]]:
+        """Return how a step makes one weight and its slots: `tried`, number by number told."""
+        gradient = self._clipping_terms(gradient, norm)
+        new, new_slots = self.update_terms(gradient, weight, slots, learning_rate)
+        decay = self._decay_of(variable)
+        if decay:
+            taken = Product((MINUS, weight, Constant("weight_decay", decay), learning_rate))
+            new = Sum((weight, taken, *new.terms[1:]))
+        return new, new_slots
+
+    def slots_of(self, variable: Variable) -> dict[str, Array]:
+        """Return the slots of a variable by name: all 0 before the first step."""
+        if id(variable) in self._slots:
+            return self._slots[id(variable)]
+        names = [slot for group in self.slot_groups for slot in group]
+        return {slot: np.zeros_like(variable.value) for slot in names}
+
+    def _advance(
+        self,
+        variable: Variable,
+        weights: Array,
+        gradient: Array,
+        slots: Slots,
+        rate: float,
+        norm: float,
+    ) -> None:
+        """Clip, decay, and change weights and slots in place, some thousand numbers at a time."""
+        scratch = self._scratch_of(weights.dtype)
+        decay = self._decay_of(variable)
+        flat = [array.reshape(-1) for array in (weights, gradient, *slots.values())]
+        for start in range(0, weights.size, _CHUNK):
+            some, part, *own = (array[start : start + _CHUNK] for array in flat)
+            room = scratch[:, : len(some)]
+            part = self._clipped(part, norm, room[2])
+            if decay:
+                np.multiply(some, decay, out=room[0])
+                np.multiply(room[0], rate, out=room[0])
+                some -= room[0]
+            self.update_step(part, some, dict(zip(slots, own, strict=True)), rate, room[:2])
 
     def decay_of(self, variable: Variable) -> float:
         """Return the share of a variable, times the rate, that a step takes off it."""
@@ -290,6 +349,26 @@ class Optimizer:
             slots: The slots by name.
             learning_rate: The rate of this step.
             scratch: Two rows, as long as the weights, to work in.
+        """
+        raise NotImplementedError  # every subclass has its own
+
+    def update_terms(
+        self,
+        gradient: Expression,
+        weight: Expression,
+        slots: Mapping[str, Expression],
+        learning_rate: Expression,
+    ) -> tuple[Sum, dict[str, Expression]]:
+        """Return the account of `update_step` for one number.
+
+        Args:
+            gradient: The gradient, clipped.
+            weight: The weight.
+            slots: The slots by name.
+            learning_rate: The rate of this step.
+
+        Returns:
+            The new weight, a sum that begins with the old one; and the new slots.
         """
         raise NotImplementedError  # every subclass has its own
 
@@ -379,27 +458,47 @@ class Optimizer:
             f"{self.iterations + 1}; no weight was changed"
         )
 
-    def _clipping(self, gradients: list[Array]) -> _Clip | None:
+    def clipping_norms(self, gradients: Sequence[Array]) -> list[float]:
+        """Return for each gradient the length that clipping looks at; 0 if it looks at none."""
         if self.clipnorm:
-            limit, norms = self.clipnorm, [_norm([gradient]) for gradient in gradients]
-            return lambda part, position, out: np.divide(
-                np.multiply(part, limit, out=out), max(norms[position], limit), out=out
-            )
+            return [_norm([gradient]) for gradient in gradients]
+        return [_norm(gradients) if self.global_clipnorm else 0.0] * len(gradients)
+
+    def _clipped(self, part: Array, norm: float, out: Array) -> Array:
+        """Return a part of a gradient, clipped into `out` if there is clipping."""
+        if self.clipnorm:
+            limit = self.clipnorm
+            return np.divide(np.multiply(part, limit, out=out), max(norm, limit), out=out)
         if self.global_clipnorm:
-            limit, norm = self.global_clipnorm, _norm(gradients)
-            scale = limit * min(1 / norm if norm > 0 else math.inf, 1 / limit)
-            return lambda part, _, out: np.multiply(part, scale, out=out)
+            return np.multiply(part, _shrink(self.global_clipnorm, norm), out=out)
         if self.clipvalue:
-            limit = self.clipvalue
-            return lambda part, _, out: np.clip(part, -limit, limit, out=out)
-        return None
+            return np.clip(part, -self.clipvalue, self.clipvalue, out=out)
+        return part
+
+    def _clipping_terms(self, gradient: Expression, norm: float) -> Expression:
+        """`_clipped` of one number."""
+        if self.clipnorm or self.global_clipnorm:
+            limit = self.clipnorm or self.global_clipnorm or 0.0
+            whose = "its gradient" if self.clipnorm else "all gradients"
+            factor = Call(
+                "shrink",
+                (Constant("limit", limit), Constant(f"length of {whose}", norm)),
+                _shrink,
+            )
+            return Named("clipped gradient", Product((gradient, factor)))
+        if self.clipvalue:
+            limits = Constant("lowest", -self.clipvalue), Constant("highest", self.clipvalue)
+            clip = Call("clip", (gradient, *limits), lambda g, low, high: min(max(g, low), high))
+            return Named("clipped gradient", clip)
+        return gradient
 
 
-_Clip = Callable[[Array, int, Array], Array]
-"""Clips a part of the gradient at a position in the list, into a given array."""
+def _shrink(limit: float, norm: float) -> float:
+    """What a gradient of this length is multiplied by, to be no longer than the limit."""
+    return limit * min(1 / norm if norm > 0 else math.inf, 1 / limit)
 
 
-def _norm(gradients: list[Array]) -> float:
+def _norm(gradients: Sequence[Array]) -> float:
     """√Σg² over all numbers of all gradients, summed in double precision."""
     total = 0.0
     for gradient in gradients:

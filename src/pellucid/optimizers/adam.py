@@ -17,12 +17,14 @@ Regularization", ICLR 2019.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pellucid._registry import Config
-from pellucid.optimizers._optimizer import Array, Optimizer, Slots
+from pellucid.ops._terms import Call, Constant, Expression, Maximum, Named, Product, Sum
+from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
 __all__ = ["Adam", "AdamW"]
@@ -98,6 +100,30 @@ class Adam(Optimizer):
         change /= root
         weights -= change
 
+    def update_terms(
+        self,
+        gradient: Expression,
+        weight: Expression,
+        slots: Mapping[str, Expression],
+        learning_rate: Expression,
+    ) -> tuple[Sum, dict[str, Expression]]:
+        """Return the account of one number's step."""
+        t = self.iterations + 1
+        correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        m = _moved(slots["momentum"], gradient, "1 − β₁", 1 - self.beta_1)
+        squared = Product((gradient, gradient))
+        v = _moved(slots["velocity"], squared, "1 − β₂", 1 - self.beta_2)
+        new: dict[str, Expression] = {"momentum": m, "velocity": v}
+        size: Expression = Named("new velocity", v)
+        if self.amsgrad:
+            new["velocity_hat"] = Maximum((slots["velocity_hat"], size))
+            size = Named("new velocity_hat", new["velocity_hat"])
+        rate = Product((learning_rate, Constant(f"√(1 − β₂^{t}) / (1 − β₁^{t})", correction)))
+        above = Product((Named("alpha", rate), Named("new momentum", m)))
+        below = Sum((Call("sqrt", (size,), math.sqrt), Constant("epsilon", self.epsilon)))
+        step = Call("divide", (above, below), lambda a, b: a / b)
+        return Sum((weight, Product((MINUS, step)))), new
+
     def get_config(self) -> Config:
         """Return the arguments that make this optimiser again."""
         return {
@@ -107,6 +133,12 @@ class Adam(Optimizer):
             "epsilon": self.epsilon,
             "amsgrad": self.amsgrad,
         }
+
+
+def _moved(mean: Expression, new: Expression, name: str, share: float) -> Sum:
+    """The mean, moved towards a new number by a share of the way."""
+    difference = Sum((new, Product((MINUS, mean))))
+    return Sum((mean, Product((Constant(name, share), difference))))
 
 
 class AdamW(Adam):

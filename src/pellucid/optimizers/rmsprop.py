@@ -11,12 +11,15 @@ Source: Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012; centre
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pellucid._registry import Config
-from pellucid.optimizers._optimizer import Array, Optimizer, Slots
+from pellucid.ops._terms import Call, Constant, Expression, Named, Product, Sum
+from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
 __all__ = ["RMSprop"]
@@ -100,6 +103,35 @@ class RMSprop(Optimizer):
             m += step
             step = m
         weights -= step
+
+    def update_terms(
+        self,
+        gradient: Expression,
+        weight: Expression,
+        slots: Mapping[str, Expression],
+        learning_rate: Expression,
+    ) -> tuple[Sum, dict[str, Expression]]:
+        """Return the account of one number's step."""
+        v = self._moved(slots["velocity"], Product((gradient, gradient)))
+        new: dict[str, Expression] = {"velocity": v}
+        under: tuple[Expression, ...] = (Named("new velocity", v),)
+        if self.centered:
+            new["average_gradient"] = self._moved(slots["average_gradient"], gradient)
+            mean = Named("new average_gradient", new["average_gradient"])
+            under = (*under, Product((MINUS, mean, mean)))
+        root = Call("sqrt", (Sum((*under, Constant("epsilon", self.epsilon))),), math.sqrt)
+        above = Product((learning_rate, gradient))
+        step: Expression = Call("divide", (above, root), lambda a, b: a / b)
+        if self.momentum > 0:
+            keep = Constant("momentum", self.momentum)
+            new["momentum"] = Sum((Product((keep, slots["momentum"])), step))
+            step = Named("new momentum", new["momentum"])
+        return Sum((weight, Product((MINUS, step)))), new
+
+    def _moved(self, mean: Expression, number: Expression) -> Sum:
+        """ρ · mean + (1 − ρ) · number."""
+        kept = Product((Constant("ρ", self.rho), mean))
+        return Sum((kept, Product((Constant("1 − ρ", 1 - self.rho), number))))
 
     def get_config(self) -> Config:
         """Return the arguments that make this optimiser again."""

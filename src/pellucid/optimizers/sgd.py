@@ -10,13 +10,15 @@ Source: Robbins, Monro, 1951; momentum: Polyak, 1964; Nesterov's: Sutskever, Mar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pellucid._registry import Config
 from pellucid.errors import ArgumentError
-from pellucid.optimizers._optimizer import Array, Optimizer, Slots
+from pellucid.ops._terms import Constant, Expression, Named, Product, Sum
+from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
 __all__ = ["SGD"]
@@ -89,6 +91,24 @@ class SGD(Optimizer):
             weights += ahead
         else:
             weights += m
+
+    def update_terms(
+        self,
+        gradient: Expression,
+        weight: Expression,
+        slots: Mapping[str, Expression],
+        learning_rate: Expression,
+    ) -> tuple[Sum, dict[str, Expression]]:
+        """Return the account of one number's step."""
+        step = Product((MINUS, learning_rate, gradient))
+        if not self.momentum:
+            return Sum((weight, step)), {}
+        keep = Constant("momentum", self.momentum)
+        m = Sum((Product((keep, slots["momentum"])), step))
+        named = Named("new momentum", m)
+        if self.nesterov:
+            return Sum((weight, Product((keep, named)), step)), {"momentum": m}
+        return Sum((weight, named)), {"momentum": m}
 
     def get_config(self) -> Config:
         """Return the arguments that make this optimiser again."""

@@ -26,7 +26,14 @@ from pellucid.plots._style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["convolutions", "feature_maps", "find_layer", "plot_feature_maps", "plot_filters"]
+__all__ = [
+    "convolutions",
+    "feature_maps",
+    "find_layer",
+    "kernel_of",
+    "plot_feature_maps",
+    "plot_filters",
+]
 
 _CONVOLUTIONS = (Conv2D, Conv2DTranspose, DepthwiseConv2D)
 _MOST = 128
@@ -84,7 +91,7 @@ def plot_filters(
         ArgumentError: The layer has no filters, or no such channel.
         MissingPackageError: matplotlib is not installed.
     """
-    kernel, name = _kernel(model, layer)
+    kernel, name = kernel_of(model, layer)
     height, width, channels, count = kernel.shape
     if channel is not None and not 0 <= channel < channels:
         raise ArgumentError(f"Expected a channel from 0 to {channels - 1}, received {channel}.")
@@ -123,7 +130,8 @@ def plot_filters(
     return fig
 
 
-def _kernel(model: Model | Array, layer: str | Layer | None) -> tuple[Array, str]:
+def kernel_of(model: Model | Array, layer: str | Layer | None) -> tuple[Array, str]:
+    """Return a convolution's kernel as (H, W, channels, filters), and the layer's name."""
     if not isinstance(model, Model):
         kernel = np.asarray(model, np.float32)
         if kernel.ndim != 4:

@@ -1,0 +1,62 @@
+"""How commands tell stories: in the terminal, or in a file of another format."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pellucid.cli._output import Output, shown_path
+
+if TYPE_CHECKING:
+    from pellucid.explain.narration import Story
+
+__all__ = ["format_option", "pair", "tell"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FORMATS = ("text", "markdown", "latex", "html", "json")
+_WIDEST = 100
+
+
+def format_option(command: Command) -> Command:
+    """Add `--format` to a command."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(_FORMATS),
+        default="text",
+        show_default=True,
+        help="How to write it.",
+    )(command)
+
+
+def tell(story: Story, form: str, path: str | None, output: Output) -> None:
+    """Print a story, or write it into a file."""
+    from pellucid.explain.narration import render
+    from pellucid.explain.narration.text import renderables
+    from pellucid.formats._atomic import atomic_write
+
+    if path is not None:
+        atomic_write(path, render(story, form).encode())
+        output.line(f"Written to {shown_path(path)}")
+    elif form == "text":
+        width = min(output.console.width, _WIDEST)
+        for renderable in renderables(story, width):
+            output.console.print(renderable, width=width)
+    else:
+        sys.stdout.write(render(story, form))
+
+
+def pair(text: str, option: str) -> tuple[int, int]:
+    """Return two whole numbers from "2" or "2,1": (down, right)."""
+    parts = text.replace("x", ",").replace("×", ",").split(",")
+    numbers = [int(part) for part in parts if part.strip().isdecimal()]
+    if len(numbers) != len(parts) or len(numbers) not in (1, 2):
+        raise click.BadParameter(
+            f"expected a whole number, or two with a comma between, received {text!r}.",
+            param_hint=option,
+        )
+    return numbers[0], numbers[-1]

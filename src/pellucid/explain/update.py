@@ -1,0 +1,196 @@
+"""One step of the optimiser on what a trace recorded, made on copies: the model is not changed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pellucid.explain._rerun import Rerun
+from pellucid.explain.address import Address
+from pellucid.explain.ledger import Ledger, Part, Place
+from pellucid.graph import Node, Value, Variable
+from pellucid.ops._operation import Array
+from pellucid.ops._terms import Cell, Expression
+
+if TYPE_CHECKING:
+    from pellucid.explain.trace import Trace
+
+__all__ = ["Update"]
+
+COPIED = 64 * 2**20
+
+
+class Update:
+    """What the optimiser would make of the weights and of its own memory.
+
+    Args:
+        trace: The trace.
+
+    Attributes:
+        optimizer: The optimiser, as it was when the trace was made.
+        rate: The learning rate of the step.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.optimizer = copy.copy(trace.setup.optimizer)
+        self.rate = float(self.optimizer.learning_rate)
+        values = [v for v in trace.recording.values if v.variable is not None]
+        trained = {id(variable) for variable in trace.model.trainable_weights}
+        self.trained: dict[Value, Variable] = {
+            v: v.variable for v in values if v.variable is not None and id(v.variable) in trained
+        }
+        self._slots = {
+            value: self.optimizer.slots_of(variable)
+            for value, variable in self.trained.items()
+            if self.optimizer.built
+        }
+        if sum(a.nbytes for slots in self._slots.values() for a in slots.values()) <= COPIED:
+            self._slots = copy.deepcopy(self._slots)
+        self._names = [slot for group in self.optimizer.slot_groups for slot in group]
+        self._norms: dict[Value, float] = {}
+        self._states = self._state_nodes()
+
+    def quantities(self, value: Value) -> tuple[str, ...]:
+        """Return what can be asked of a weight: "updated", the optimiser's slots, and these."""
+        if value in self.trained:
+            return ("updated", *self._names, *(f"{slot}.updated" for slot in self._names))
+        return ("updated",) if value in self._states else ()
+
+    def array(self, value: Value, quantity: str, rate: float | None = None) -> Array:
+        """Return the whole array of a weight's quantity.
+
+        Args:
+            value: The weight.
+            quantity: "updated", a slot, or a slot and ".updated".
+            rate: The learning rate; that of the step by default.
+        """
+        if value in self._states:
+            node, which = self._states[value]
+            return node.op.state_updates(*self.trace.recording.inputs(node))[which]
+        slot, _, after = quantity.rpartition(".")
+        if quantity in self._names:
+            return self._memory(value)[quantity]
+        assert after == "updated"
+        gradient = self.trace.require_gradients().array(value)
+        new, slots = self._tried(
+            value, self.trace.recording.array(value), gradient, self._memory(value), rate
+        )
+        return slots[slot] if slot else new
+
+    def ledger(self, address: Address) -> Ledger:
+        """Return the account of the learning rate, a slot, or an updated number."""
+        trace = self.trace
+        if address.tensor not in trace.names.values():
+            note = f"{self.optimizer.name}'s learning rate in this step."
+            return Ledger(trace, address, self.rate, (), notes=[note])
+        value = trace.value_of(address)
+        if value in self._states:
+            return self._state_ledger(address, value)
+        cell = address.cell
+        memory = {slot: self._memory_at(value, slot, cell) for slot in self._names}
+        if address.quantity in memory:
+            note = f"{self.optimizer.name}'s memory of this weight, before the step."
+            return Ledger(trace, address, memory[address.quantity], (), notes=[note])
+        gradient = trace[Address(address.tensor, cell, None, "grad")].value
+        weight = float(trace.recording.array(value)[cell])
+        dtype = trace.recording.dtype
+        recorded, slots = self._tried(
+            value,
+            np.array([weight], dtype),
+            np.array([gradient], dtype),
+            {slot: np.array([number], dtype) for slot, number in memory.items()},
+        )
+        own, kept = self.optimizer.account(
+            self.trained[value],
+            Cell("w", cell, weight),
+            Cell("dw", cell, gradient),
+            {slot: Cell(slot, cell, number) for slot, number in memory.items()},
+            Cell("learning_rate", (), self.rate),
+            self._norm(value),
+        )
+        places = {
+            "w": trace.place(value),
+            "dw": trace.place(value, "grad"),
+            "learning_rate": Place("learning_rate", False),
+            **{slot: trace.place(value, slot) for slot in self._names},
+        }
+        slot = address.quantity.rpartition(".")[0]
+        expression: Expression = kept[slot] if slot else own
+        result = slots[slot] if slot else recorded
+        return Ledger(
+            trace,
+            address,
+            float(result[0]),
+            [Part(expression, places)],
+            operation=self.optimizer.name,
+            layer=trace.layer_of(value),
+        )
+
+    def loss_with(self, weights: Mapping[Value, Array]) -> float:
+        """Return the loss on the recorded samples with other weights, in double precision."""
+        loss = self.trace.require_gradients().of
+        rerun = Rerun(self.trace.recording, list(weights), "float64", [loss])
+        return float(rerun.run(weights).get(loss, self.trace.recording.array(loss))[()])
+
+    def loss_after(self) -> float:
+        """Return the loss on the recorded samples after the step."""
+        return self.loss_with({value: self.array(value, "updated") for value in self.trained})
+
+    def _tried(
+        self,
+        value: Value,
+        weights: Array,
+        gradient: Array,
+        slots: dict[str, Array],
+        rate: float | None = None,
+    ) -> tuple[Array, dict[str, Array]]:
+        rate = self.rate if rate is None else rate
+        variable, norm = self.trained[value], self._norm(value)
+        return self.optimizer.tried(variable, weights, gradient, slots, rate, norm)
+
+    def _norm(self, value: Value) -> float:
+        """The length of the gradient that clipping looks at."""
+        if not (self.optimizer.clipnorm or self.optimizer.global_clipnorm):
+            return 0.0
+        if value not in self._norms:
+            read = list(self.trained) if self.optimizer.global_clipnorm else [value]
+            gradients = [self.trace.require_gradients().array(v) for v in read]
+            norms = self.optimizer.clipping_norms(gradients)
+            self._norms.update(zip(read, norms, strict=True))
+        return self._norms[value]
+
+    def _memory(self, value: Value) -> dict[str, Array]:
+        slots = self._slots.get(value) or self.optimizer.slots_of(self.trained[value])
+        dtype = self.trace.recording.dtype
+        return {slot: array.astype(dtype, copy=False) for slot, array in slots.items()}
+
+    def _memory_at(self, value: Value, slot: str, cell: tuple[int, ...]) -> float:
+        return float(self._slots[value][slot][cell]) if value in self._slots else 0.0
+
+    def _state_nodes(self) -> dict[Value, tuple[Node, int]]:
+        """Which operation leaves new state in which weights after a training step."""
+        found: dict[Value, tuple[Node, int]] = {}
+        for node in self.trace.setup.program.nodes:
+            for which, variable in enumerate(node.updates):
+                for value in node.inputs:
+                    if value is not None and value.variable is variable:
+                        found[value] = (node, which)
+        return found
+
+    def _state_ledger(self, address: Address, value: Value) -> Ledger:
+        node, which = self._states[value]
+        inputs = self.trace.recording.inputs(node)
+        recorded = float(node.op.state_updates(*inputs)[which][address.cell])
+        expression = node.op.state_terms(which, address.cell, *inputs)
+        return Ledger(
+            self.trace,
+            address,
+            recorded,
+            [Part(expression, self.trace.places(node))],
+            operation=node.op.name,
+            layer=node.layer,
+        )
