@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid.compiler import engine as compiler
 from pellucid.errors import NonFiniteError
 from pellucid.graph import Program, Value, Variable
 from pellucid.graph import reference as engine
@@ -31,17 +32,28 @@ class Losses:
     outputs: list[Array]
 
 
-def predict_step(program: Program, inputs: Sequence[Array]) -> list[Array]:
-    """Return the outputs for one batch."""
+def predict_step(
+    program: Program, inputs: Sequence[Array], chosen: str = "reference"
+) -> list[Array]:
+    """Return the outputs for one batch; `chosen` is the engine, "auto" or "reference"."""
     random = engine.draw(program, len(inputs[0]), ("predict",))
+    plan = None if chosen == "reference" else compiler.plan_for(program, len(inputs[0]))
+    if plan is not None:
+        return plan.forward(inputs, random)
     values = engine.forward(program, inputs, random)
     return [values[output] for output in program.outputs]
 
 
-def test_step(program: Program, feeds: Sequence[Array], parts: int) -> Losses:
+def test_step(
+    program: Program, feeds: Sequence[Array], parts: int, chosen: str = "reference"
+) -> Losses:
     """Return losses and predictions for one batch; nothing is changed."""
     random = engine.draw(program, len(feeds[0]), ("test",))
-    return _losses(program, engine.forward(program, feeds, random), parts)
+    plan = None if chosen == "reference" else compiler.plan_for(program, len(feeds[0]))
+    if plan is not None:
+        return _losses(plan.forward(feeds, random), parts)
+    values = engine.forward(program, feeds, random)
+    return _losses([values[output] for output in program.outputs], parts)
 
 
 def train_step(
@@ -50,6 +62,7 @@ def train_step(
     parts: int,
     variables: Sequence[Variable],
     optimizer: Optimizer,
+    chosen: str = "reference",
 ) -> Losses:
     """Run the program forward and backward and let the optimiser take one step.
 
@@ -60,22 +73,33 @@ def train_step(
         parts: How many losses there are.
         variables: The variables to train.
         optimizer: Takes the step.
+        chosen: The engine: "auto" or "reference".
 
     Raises:
         NonFiniteError: The loss or a gradient is NaN or infinite. Nothing was changed.
     """
     random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
+    plan = None
+    if chosen != "reference":
+        plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer)
+    if plan is not None:
+        outputs, finite = plan.train(feeds, random)
+        if not finite:  # nothing was changed, so the reference meets the same, and can say where
+            values = engine.forward(program, feeds, random, keep=True)
+            per_variable = [bool(np.isfinite(gradient).all()) for gradient in plan.gradients()]
+            raise NonFiniteError(_where(program, values, variables, per_variable))
+        return _losses(outputs, parts)
     values = engine.forward(program, feeds, random, keep=True)
-    losses = _losses(program, values, parts)
+    losses = _losses([values[output] for output in program.outputs], parts)
     weights = _weights(program, variables)
     found = engine.gradients(program, values, [w for w in weights if w is not None])
     gradients = [
         np.zeros_like(v.value) if w is None else found[w]
         for v, w in zip(variables, weights, strict=True)
     ]
-    finite = [bool(np.isfinite(gradient).all()) for gradient in gradients]
-    if not np.isfinite(losses.total) or not all(finite):
-        raise NonFiniteError(_where(program, values, variables, finite))
+    good = [bool(np.isfinite(gradient).all()) for gradient in gradients]
+    if not np.isfinite(losses.total) or not all(good):
+        raise NonFiniteError(_where(program, values, variables, good))
     updates = engine.state_updates(program, values)
     optimizer.apply(gradients, variables)
     for variable, new in updates:
@@ -83,10 +107,9 @@ def train_step(
     return losses
 
 
-def _losses(program: Program, values: engine.Values, parts: int) -> Losses:
-    outputs = [values[output] for output in program.outputs]
+def _losses(outputs: Sequence[Array], parts: int) -> Losses:
     return Losses(
-        float(outputs[0]), [float(part) for part in outputs[1 : 1 + parts]], outputs[1 + parts :]
+        float(outputs[0]), [float(part) for part in outputs[1 : 1 + parts]], list(outputs[1 + parts :])
     )
 
 

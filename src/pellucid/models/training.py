@@ -13,6 +13,7 @@ from pellucid import metrics as metrics_module
 from pellucid import optimizers as optimizers_module
 from pellucid.data.dataset import Dataset, leaves
 from pellucid.data.iterables import as_dataset
+from pellucid.compiler import engine as compiler
 from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
 from pellucid.graph import Program, Tracer, Variable
 from pellucid.layers._symbolic import flatten, pack
@@ -36,6 +37,7 @@ class Trainer(Network):
         super().__init__(name)
         self.optimizer: Any = None
         self.loss: Any = None
+        self._engine_asked: str | None = None
         self.stop_training = False
         self.history: Any = None
         self._compile_arguments: dict[str, Any] | None = None
@@ -58,6 +60,7 @@ class Trainer(Network):
         steps_per_execution: int = 1,
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
+        engine: str | None = None,
     ) -> None:
         """Choose how the model is trained.
 
@@ -71,12 +74,16 @@ class Trainer(Network):
             steps_per_execution: Likewise.
             jit_compile: Likewise.
             auto_scale_loss: Likewise.
+            engine: "auto" compiles what can be compiled; "reference" runs the operations' own
+                NumPy. By default what the environment variable PELLUCID_ENGINE says, or "auto".
 
         Raises:
             NameLookupError: No optimiser, loss or metric has this name.
             ArgumentError: There is not one loss for each output.
         """
         del run_eagerly, jit_compile, auto_scale_loss, steps_per_execution
+        self._engine_asked = engine
+        self._engine()
         self.optimizer = optimizers_module.get(optimizer)
         self.loss = loss
         self._compile_arguments = {
@@ -125,6 +132,10 @@ class Trainer(Network):
             self._trackers += [metrics_module.Mean(name=f"{name}_loss") for name in names]
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_weights)
+
+    def _engine(self) -> str:
+        """The engine that runs the model's programs."""
+        return compiler.choose(self._engine_asked)
 
     def _require_compiled(self) -> dict[str, Any]:
         if self._compile_arguments is None:
@@ -301,7 +312,9 @@ class Trainer(Network):
         variables = self.trainable_weights
         program = self._loss_program(True, weights, variables)
         feeds = [*inputs, *targets.values(), *weights.values()]
-        found = train_step(program, feeds, len(targets), variables, self.optimizer)
+        found = train_step(
+            program, feeds, len(targets), variables, self.optimizer, self._engine()
+        )
         self._record(found, len(inputs[0]), targets, weights)
 
     # Evaluating.
@@ -362,7 +375,9 @@ class Trainer(Network):
     def _test_batch(self, batch: tuple[Any, ...]) -> None:
         inputs, targets, weights = self._feeds(batch)
         program = self._loss_program(False, weights, self.trainable_weights)
-        found = test_step(program, [*inputs, *targets.values(), *weights.values()], len(targets))
+        found = test_step(
+            program, [*inputs, *targets.values(), *weights.values()], len(targets), self._engine()
+        )
         self._record(found, len(inputs[0]), targets, weights)
 
     # Predicting.
@@ -402,7 +417,7 @@ class Trainer(Network):
         for step, batch in enumerate(feeding.first(data.batches(0), steps)):
             calls.on_predict_batch_begin(step)
             inputs = feeding.inputs(self, batch[0])
-            parts.append(predict_step(self.program(), inputs))
+            parts.append(predict_step(self.program(), inputs, self._engine()))
             calls.on_predict_batch_end(step)
         calls.on_predict_end()
         if not parts:
@@ -413,7 +428,7 @@ class Trainer(Network):
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch."""
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=False)
-        return pack(self.output, predict_step(self.program(), feeding.inputs(self, x)))
+        return pack(self.output, predict_step(self.program(), feeding.inputs(self, x), self._engine()))
 
     # Losses and metrics.
 

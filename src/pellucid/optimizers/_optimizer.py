@@ -320,6 +320,10 @@ class Optimizer:
                 some -= room[0]
             self.update_step(part, some, dict(zip(slots, own, strict=True)), rate, room[:2])
 
+    def decay_of(self, variable: Variable) -> float:
+        """Return the share of a variable, times the rate, that a step takes off it."""
+        return self._decay_of(variable)
+
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Array | None, Variable]]) -> int:
         """Make one step from (gradient, variable) pairs; return how many steps were made."""
         gradients, variables = zip(*grads_and_vars, strict=True)

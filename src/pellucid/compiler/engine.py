@@ -1,0 +1,118 @@
+"""The door to the compiler: programs in, results out; None where the reference has to run.
+
+Machine code is made once for a program (and optimiser), buffers once for each batch size; both
+live as long as the program. Which engine runs is chosen here alone: by `compile(engine=…)`, else by
+the environment variable PELLUCID_ENGINE, else "auto", which compiles where it can.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from pellucid.errors import ArgumentError
+from pellucid.graph import Program, Variable
+
+if TYPE_CHECKING:
+    from pellucid.compiler.plan import Compiled, Plan
+
+__all__ = ["ENGINES", "choose", "plan_for", "refusal"]
+
+ENGINES = ("auto", "reference")
+PLANS = 4
+"""How many batch sizes of a program keep their buffers."""
+
+_compiled: WeakKeyDictionary[Program, _Entry] = WeakKeyDictionary()
+_complaints: set[str] = set()
+
+
+class _Entry:
+    """What is kept of a program: its machine code, and plans by batch size, used last at the end."""
+
+    def __init__(self, key: tuple[Any, ...], compiled: Compiled | None, reason: str) -> None:
+        self.key, self.compiled, self.reason = key, compiled, reason
+        self.plans: dict[int, Plan] = {}
+
+
+def choose(engine: str | None) -> str:
+    """Return "auto" or "reference": what was asked for, or PELLUCID_ENGINE, or "auto"."""
+    chosen = engine or os.environ.get("PELLUCID_ENGINE") or "auto"
+    if chosen not in ENGINES:
+        where = "engine" if engine else "PELLUCID_ENGINE"
+        raise ArgumentError(f"{where} must be 'auto' or 'reference', received {chosen!r}.")
+    return chosen
+
+
+def plan_for(
+    program: Program,
+    batch_size: int,
+    variables: Sequence[Variable] = (),
+    optimizer: Any = None,
+) -> Plan | None:
+    """Return the plan of a program for a batch size; None if the reference has to run it.
+
+    Args:
+        program: The program; for training its first output is the loss.
+        batch_size: How many samples the batch has.
+        variables: The variables to train, if any.
+        optimizer: Takes the step, if there are variables to train.
+    """
+    entry = _entry(program, variables, optimizer)
+    if entry.compiled is None or batch_size < 1:
+        return None
+    if batch_size in entry.plans:
+        plan = entry.plans.pop(batch_size)
+    else:
+        from pellucid.compiler.plan import Plan
+
+        while len(entry.plans) >= PLANS:
+            del entry.plans[next(iter(entry.plans))]
+        plan = Plan(entry.compiled, batch_size)
+    entry.plans[batch_size] = plan
+    return plan
+
+
+def refusal(program: Program, variables: Sequence[Variable] = (), optimizer: Any = None) -> str:
+    """Return why the reference runs a program; "" if it is compiled."""
+    return _entry(program, variables, optimizer).reason
+
+
+def _entry(program: Program, variables: Sequence[Variable], optimizer: Any) -> _Entry:
+    key = (id(optimizer), tuple(id(variable) for variable in variables))
+    entry = _compiled.get(program)
+    if entry is None or entry.key != key:
+        entry = _compiled[program] = _compile(key, program, variables, optimizer)
+    return entry
+
+
+def _compile(
+    key: tuple[Any, ...], program: Program, variables: Sequence[Variable], optimizer: Any
+) -> _Entry:
+    double = next((v.path for v in program.variables if v.dtype != np.float32), None)
+    if double is not None:
+        return _Entry(key, None, f"{double} is not float32")
+    if any(None in value.shape[1:] for value in program.inputs):
+        return _Entry(key, None, "an input has sizes that are only known with the data")
+    try:
+        from pellucid.compiler.plan import Compiled, Unsupported
+    except ImportError as error:
+        return _Entry(key, None, _complain(f"llvmlite cannot be used here ({error})"))
+    try:
+        return _Entry(key, Compiled(program, variables, optimizer), "")
+    except Unsupported as error:
+        return _Entry(key, None, str(error))
+    except (ImportError, OSError, RuntimeError) as error:
+        return _Entry(key, None, _complain(f"llvmlite cannot be used here ({error})"))
+
+
+def _complain(reason: str) -> str:
+    """Say once, in one line, that the slower engine runs."""
+    if reason not in _complaints:
+        _complaints.add(reason)
+        print(f"pellucid: {reason}; the reference engine runs, more slowly.", file=sys.stderr)
+    return reason

@@ -1,0 +1,399 @@
+"""Loops over register tiles: a window swept over an image, and the gradients of that.
+
+`conv2d.py` tells how images lie in memory and how the loops are ordered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pellucid.compiler.ir import Address, Function, Index, Value, Width
+from pellucid.compiler.kernels._tiles import (
+    Run,
+    lanes_of,
+    most_pixels,
+    multiply_accumulate,
+    split,
+    tile_cost,
+    vectors,
+)
+
+__all__ = ["Sweep", "Tile", "best_tile", "bias_gradient", "sweep", "weight_gradient"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A convolution as pointers see it; distances are in floats.
+
+    Attributes:
+        rows: How many rows of output pixels.
+        columns: How many columns.
+        outputs: How many output channels.
+        x_row: How far x moves from one row of outputs to the next.
+        x_column: How far from one column to the next.
+        y_row: How far y moves from one row to the next.
+        y_column: How far from one column to the next.
+        run: The taps and channels that are summed over.
+    """
+
+    rows: int
+    columns: int
+    outputs: int
+    x_row: int
+    x_column: int
+    y_row: int
+    y_column: int
+    run: Run
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The shape of a register tile: rows and columns of pixels, vectors of channels."""
+
+    rows: int
+    columns: int
+    vectors: int
+
+
+Finish = Callable[[Index, Index, Index, Tile, Sequence[int], list[Value]], None]
+"""Takes a tile's sums: its first row, column and channel, its shape, the lanes used, the sums."""
+
+
+def best_tile(width: Width, sweep: Sweep, unit: tuple[int, int] = (1, 1)) -> Tile:
+    """Return the tile that takes the fewest cycles; its sides are multiples of `unit`."""
+    in_vectors = -(-sweep.outputs // width.lanes)
+    best, least = Tile(*unit, 1), float("inf")
+    for v in range(1, min(4, in_vectors) + 1):
+        room = most_pixels(width, sweep.run.total, v)
+        for rows in range(unit[0], min(max(unit[0], room // unit[1]), sweep.rows) + 1, unit[0]):
+            columns = room // rows // unit[1] * unit[1]
+            columns = min(columns, sweep.columns)
+            if not columns and (rows, v) != (unit[0], 1):
+                continue
+            tile = Tile(rows, max(columns, unit[1]), v)
+            cost = sum(
+                tile_cost(r * c, k) * nr * nc * nk
+                for _, r, nr in _split_units(sweep.rows, tile.rows, unit[0])
+                for _, c, nc in _split_units(sweep.columns, tile.columns, unit[1])
+                for _, k, nk in split(in_vectors, v)
+            )
+            if cost < least:
+                best, least = tile, cost
+    return best
+
+
+def _split_units(total: int, most: int, unit: int) -> list[tuple[int, int, int]]:
+    return [(a * unit, n * unit, count) for a, n, count in split(total // unit, most // unit)]
+
+
+def sweep(
+    f: Function,
+    s: Sweep,
+    x: Address,
+    w: Address,
+    start: Callable[[Index, Sequence[int], int, Index, Index], list[Value]],
+    finish: Finish,
+    unit: tuple[int, int] = (1, 1),
+) -> None:
+    """Write the loops over all tiles; `start` gives a tile's first sums, `finish` takes the last.
+
+    `unit` is the window of a pooling that `finish` does: tiles hold whole windows.
+    """
+    tile = best_tile(f.module.width, s, unit)
+    for first_v, v, blocks_of_v in split(vectors(f, s.outputs), tile.vectors):
+        last = first_v + v * blocks_of_v
+        full = last * f.lanes <= s.outputs
+        groups = [(first_v, blocks_of_v)] if full else [(first_v, blocks_of_v - 1), (last - v, 1)]
+        for begin, count in groups:
+            if not count:
+                continue
+            counts = [lanes_of(f, begin + v * (count - 1) + i, s.outputs) for i in range(v)]
+            with f.each(count) as block:
+                channel = block * (v * f.lanes) + begin * f.lanes
+                _images(f, s, x, w, start, finish, unit, Tile(tile.rows, tile.columns, v), counts, channel)
+
+
+def _images(
+    f: Function,
+    s: Sweep,
+    x: Address,
+    w: Address,
+    start: Callable[[Index, Sequence[int], int, Index, Index], list[Value]],
+    finish: Finish,
+    unit: tuple[int, int],
+    tile: Tile,
+    counts: Sequence[int],
+    channel: Index,
+) -> None:
+    """Write the loops over rows and columns of tiles for one block of channels."""
+    weights = w + channel
+    for first_row, rows, row_blocks in _split_units(s.rows, tile.rows, unit[0]):
+        with f.each(row_blocks) as i:
+            row = i * rows + first_row
+            for first_column, columns, column_blocks in _split_units(
+                s.columns, tile.columns, unit[1]
+            ):
+                with f.each(column_blocks) as j:
+                    column = j * columns + first_column
+                    here = x + row * s.x_row + column * s.x_column
+                    pixels = [
+                        r * s.x_row + c * s.x_column for r in range(rows) for c in range(columns)
+                    ]
+                    first = start(channel, counts, len(pixels), row, column)
+                    sums = multiply_accumulate(f, s.run, here, weights, pixels, counts, first)
+                    shape = Tile(rows, columns, tile.vectors)
+                    finish(row, column, channel, shape, counts, sums)
+
+
+def from_bias(f: Function, bias: Address | None) -> Callable[..., list[Value]]:
+    """Return a `start` for `sweep`: the bias, or zeros."""
+
+    def start(
+        channel: Index, counts: Sequence[int], pixels: int, row: Index, column: Index
+    ) -> list[Value]:
+        del row, column
+        if bias is None:
+            return [f.zero()] * (pixels * len(counts))
+        here = bias + channel
+        return [here.load(f.lanes * i, n) for i, n in enumerate(counts)] * pixels
+
+    return start
+
+
+def to_image(
+    f: Function, s: Sweep, y: Address, act: Callable[[Value], Value], *, add: bool = False
+) -> Finish:
+    """Return a `finish` for `sweep`: activation, and into memory (or added to what is there)."""
+
+    def finish(
+        row: Index,
+        column: Index,
+        channel: Index,
+        tile: Tile,
+        counts: Sequence[int],
+        sums: list[Value],
+    ) -> None:
+        here = y + row * s.y_row + column * s.y_column + channel
+        for p in range(tile.rows * tile.columns):
+            r, c = divmod(p, tile.columns)
+            for i, n in enumerate(counts):
+                place = r * s.y_row + c * s.y_column + f.lanes * i
+                value = act(sums[p * len(counts) + i])
+                if add:
+                    value = value + here.load(place, n)
+                here.store(value, place, n)
+
+    return finish
+
+
+def to_pool(
+    f: Function,
+    y: Address,
+    y_row: int,
+    outputs: int,
+    window: tuple[int, int],
+    act: Callable[[Value], Value],
+    *,
+    winner: Address | None = None,
+    winner_row: int = 0,
+    average: bool = False,
+) -> Finish:
+    """Return a `finish` for `sweep` that pools: the mean of each window, or its largest number.
+
+    Where `winner` is given, the place of the largest in its window (0, 1, … row by row) is written
+    there, one byte for each output: all that the way back needs. NaN wins over all numbers.
+    """
+    height, width = window
+
+    def finish(
+        row: Index,
+        column: Index,
+        channel: Index,
+        tile: Tile,
+        counts: Sequence[int],
+        sums: list[Value],
+    ) -> None:
+        v = len(counts)
+        top, left = _divided(row, height), _divided(column, width)
+        for r in range(tile.rows // height):
+            for c in range(tile.columns // width):
+                in_image = (top + r) * y_row + (left + c) * outputs + channel
+                in_winner = (top + r) * winner_row + (left + c) * outputs + channel
+                for i, n in enumerate(counts):
+                    members = [
+                        sums[((r * height + a) * tile.columns + c * width + b) * v + i]
+                        for a in range(height)
+                        for b in range(width)
+                    ]
+                    if average:
+                        total = act(members[0])
+                        for member in members[1:]:
+                            total = total + act(member)
+                        y.store(total * (1.0 / len(members)), in_image + f.lanes * i, n)
+                        continue
+                    best = members[0]
+                    place = f.constant(0, f"<{f.lanes} x i32>")
+                    for k, member in enumerate(members[1:], 1):
+                        better = (member > best) | member.differs(member)
+                        best = f.select(better, member, best)
+                        if winner is not None:
+                            place = f.select(better, f.constant(k, place.type), place)
+                    y.store(act(best), in_image + f.lanes * i, n)
+                    if winner is not None:
+                        winner.store(f.convert(place, "i8"), in_winner + f.lanes * i, n)
+
+    return finish
+
+
+def _divided(index: Index, by: int) -> Index:
+    return index // by
+
+
+def weight_gradient(
+    f: Function,
+    s: Sweep,
+    x: Address,
+    dy: Address,
+    dw: Address,
+    samples: Index,
+    x_sample: Index,
+    dy_sample: Index,
+    *,
+    fresh: bool = False,
+) -> None:
+    """Write dw += Σ over samples and pixels of x · dy; `s.y_row` and `s.y_column` are dy's.
+
+    `samples` must be at least 1. With `fresh`, dw is written rather than added to.
+    """
+    run = s.run.joined
+    rows, columns = run.taps
+    in_vectors = vectors(f, s.outputs)
+    places = run.places()
+    best, least = (1, 1), float("inf")
+    for v in range(1, min(4, in_vectors) + 1):
+        room = max(1, min((f.module.width.registers - v - 1) // v, 14))
+        length = run.total if _flat(run, room) else run.depth
+        p = min(room, length)
+        cost = sum(
+            tile_cost(size, k) * n * nk
+            for _, size, n in split(length, p)
+            for _, k, nk in split(in_vectors, v)
+        )
+        if cost < least:
+            best, least = (p, v), cost
+    p, v = best
+    for first_v, width, count in split(in_vectors, v):
+        last = first_v + width * count
+        full = last * f.lanes <= s.outputs
+        parts = [(first_v, count)] if full else [(first_v, count - 1), (last - width, 1)]
+        for begin, repeats in parts:
+            if not repeats:
+                continue
+            counts = [lanes_of(f, begin + width * (repeats - 1) + i, s.outputs) for i in range(width)]
+            with f.each(repeats) as block:
+                channel = block * (width * f.lanes) + begin * f.lanes
+                moved = dy + channel, dw + channel
+                if _flat(run, p):
+                    for first, size, n in split(len(places), p):
+                        for k in range(n):
+                            chosen = places[first + k * size : first + (k + 1) * size]
+                            _pixels(f, s, x, *moved, chosen, counts, samples, x_sample, dy_sample, fresh)
+                    continue
+                with f.each(rows.count) as i, f.each(columns.count) as j:
+                    for first, size, n in split(run.depth, p):
+                        with f.each(n) as k:
+                            begin_k = k * size + first
+                            here = x + (i * rows.x + j * columns.x + begin_k)
+                            there = moved[1] + (
+                                i * rows.w + j * columns.w + begin_k * run.w_depth
+                            )
+                            chosen = [(a, a * run.w_depth) for a in range(size)]
+                            _pixels(f, s, here, moved[0], there, chosen, counts, samples, x_sample, dy_sample, fresh)
+
+
+def _flat(run: Run, room: int) -> bool:
+    """Whether tiles are cut from the list of all taps rather than from each run of it."""
+    return run.total <= room or (run.depth < 4 and run.total <= 128)
+
+
+def _pixels(
+    f: Function,
+    s: Sweep,
+    x: Address,
+    dy: Address,
+    dw: Address,
+    places: Sequence[tuple[int, int]],
+    counts: Sequence[int],
+    samples: Index,
+    x_sample: Index,
+    dy_sample: Index,
+    fresh: bool,
+) -> None:
+    """Write one tile of the weight gradient: the sum over all pixels, then added to memory."""
+    v = len(counts)
+    start = [f.zero()] * (len(places) * v)
+    if not fresh:
+        start = [dw.load(in_w + f.lanes * i, n) for _, in_w in places for i, n in enumerate(counts)]
+
+    def over_samples(n: Index, acc: list[Value]) -> list[Value]:
+        def over_rows(i: Index, acc: list[Value]) -> list[Value]:
+            def over_columns(j: Index, acc: list[Value]) -> list[Value]:
+                gradient = dy + (n * dy_sample + i * s.y_row + j * s.y_column)
+                image = x + (n * x_sample + i * s.x_row + j * s.x_column)
+                found = [gradient.load(f.lanes * i, m) for i, m in enumerate(counts)]
+                result = list(acc)
+                for k, (in_x, _) in enumerate(places):
+                    number = image.broadcast(in_x)
+                    for i_v in range(v):
+                        result[k * v + i_v] = f.fma(number, found[i_v], result[k * v + i_v])
+                return result
+
+            if s.rows > 1 and s.x_row == s.columns * s.x_column and s.y_row == s.columns * s.y_column:
+                return f.carry(s.rows * s.columns, acc, over_columns) if i == 0 else acc
+            return f.carry(s.columns, acc, over_columns)
+
+        one = s.rows > 1 and s.x_row == s.columns * s.x_column and s.y_row == s.columns * s.y_column
+        return over_rows(0, acc) if one else f.carry(s.rows, acc, over_rows)
+
+    ends = f.carry(samples, start, over_samples)
+    for k, (_, in_w) in enumerate(places):
+        for i, n in enumerate(counts):
+            dw.store(ends[k * v + i], in_w + f.lanes * i, n)
+
+
+def bias_gradient(
+    f: Function,
+    s: Sweep,
+    dy: Address,
+    db: Address,
+    samples: Index,
+    dy_sample: Index,
+    *,
+    fresh: bool = False,
+) -> None:
+    """Write db += Σ over samples and pixels of dy; with `fresh`, db = Σ."""
+    for first, length, count in split(vectors(f, s.outputs), 8):
+        for k in range(count):
+            begin = first + k * length
+            counts = [lanes_of(f, begin + i, s.outputs) for i in range(length)]
+            offsets = [(begin + i) * f.lanes for i in range(length)]
+
+            def over_samples(n: Index, acc: list[Value], offsets=offsets, counts=counts) -> list[Value]:
+                def over_rows(i: Index, acc: list[Value]) -> list[Value]:
+                    def over_columns(j: Index, acc: list[Value]) -> list[Value]:
+                        here = dy + (n * dy_sample + i * s.y_row + j * s.y_column)
+                        return [
+                            a + here.load(o, m)
+                            for a, o, m in zip(acc, offsets, counts, strict=True)
+                        ]
+
+                    return f.carry(s.columns, acc, over_columns)
+
+                return f.carry(s.rows, acc, over_rows)
+
+            start = [
+                f.zero() if fresh else db.load(o, m) for o, m in zip(offsets, counts, strict=True)
+            ]
+            for o, m, value in zip(offsets, counts, f.carry(samples, start, over_samples), strict=True):
+                db.store(value, o, m)

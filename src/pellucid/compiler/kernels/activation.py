@@ -1,0 +1,191 @@
+"""Activations in registers: f, and its slope from y = f(x) where y says enough.
+
+An activation whose slope follows from its output alone is fused into what makes its input
+(convolution, dense): the input is never stored. The others run by themselves, from x. Floor: one
+load and one store for each number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pellucid.compiler.ir import Address, Function, Value
+from pellucid.compiler.kernels import _math as m
+from pellucid.compiler.schedule import cells
+
+if TYPE_CHECKING:
+    from pellucid.compiler.lowering import Builder, Group
+    from pellucid.graph import Node
+    from pellucid.ops.activation import Activation
+
+__all__ = ["apply", "backward", "forward", "fusable", "refusal", "slope_from_output"]
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def relu(f: Function, x: Value) -> Value:
+    """max(x, 0); NaN stays NaN."""
+    return f.select(x < 0.0, 0.0, x)
+
+
+def _clipped(f: Function, x: Value, low: float, high: float) -> Value:
+    return f.select(x < low, low, f.select(x > high, high, x))
+
+
+def _inside(f: Function, x: Value, low: float, high: float, slope: float = 1.0) -> Value:
+    return f.select((x > low) & (x < high), f.splat(slope), f.zero())
+
+
+def _relu(f: Function, x: Value, a: Activation) -> Value:
+    slope, threshold = a.negative_slope or 0.0, a.threshold or 0.0
+    if not slope and not threshold:
+        y = relu(f, x)
+    else:
+        y = f.select(x <= threshold, (x - threshold) * slope, x)
+    return y if a.max_value is None else f.select(y > a.max_value, a.max_value, y)
+
+
+def _relu_slope(f: Function, y: Value, a: Activation) -> Value:
+    slope, threshold = a.negative_slope or 0.0, a.threshold or 0.0
+    passes = y > threshold
+    if a.max_value is not None:
+        inner = f.select(y < a.max_value, f.splat(1.0), f.zero())
+        return f.select(passes, inner, f.splat(slope))
+    return f.select(passes, f.splat(1.0), f.splat(slope))
+
+
+Forward = Callable[[Function, Value, "Activation"], Value]
+Slope = Callable[[Function, Value, "Activation"], Value]
+
+FORWARD: dict[str, Forward] = {
+    "linear": lambda f, x, a: x,
+    "relu": _relu,
+    "relu6": lambda f, x, a: _clipped(f, x, 0.0, 6.0),
+    "leaky_relu": lambda f, x, a: f.select(x > 0.0, x, x * a.negative_slope),
+    "elu": lambda f, x, a: f.select(
+        x > 0.0, x, m.expm1(f, f.select(x > 0.0, 0.0, x)) * a.alpha
+    ),
+    "selu": lambda f, x, a: f.select(
+        x > 0.0, x * SELU_SCALE, m.expm1(f, f.select(x > 0.0, 0.0, x)) * (SELU_SCALE * SELU_ALPHA)
+    ),
+    "sigmoid": lambda f, x, a: m.sigmoid(f, x),
+    "tanh": lambda f, x, a: m.tanh(f, x),
+    "exponential": lambda f, x, a: m.exp(f, x),
+    "silu": lambda f, x, a: x * m.sigmoid(f, x),
+    "softplus": lambda f, x, a: m.log1p_of_exp(f, x),
+    "hard_sigmoid": lambda f, x, a: _clipped(f, x * (1 / 6) + 0.5, 0.0, 1.0),
+    "hard_silu": lambda f, x, a: x * _clipped(f, x * (1 / 6) + 0.5, 0.0, 1.0),
+    "softsign": lambda f, x, a: x / (f.intrinsic("fabs", x) + 1.0),
+}
+"""f of x."""
+
+FROM_OUTPUT: dict[str, Slope] = {
+    "linear": lambda f, y, a: f.splat(1.0),
+    "relu": _relu_slope,
+    "relu6": lambda f, y, a: _inside(f, y, 0.0, 6.0),
+    "leaky_relu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), f.splat(a.negative_slope)),
+    "elu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), y + a.alpha),
+    "selu": lambda f, y, a: f.select(y > 0.0, f.splat(SELU_SCALE), y + SELU_SCALE * SELU_ALPHA),
+    "sigmoid": lambda f, y, a: y * (1.0 - y),
+    "tanh": lambda f, y, a: 1.0 - y * y,
+    "exponential": lambda f, y, a: y,
+}
+"""f′ from y = f(x)."""
+
+
+def _silu_slope(f: Function, x: Value, a: Activation) -> Value:
+    s = m.sigmoid(f, x)
+    return s * (x * (1.0 - s) + 1.0)
+
+
+def _softsign_slope(f: Function, x: Value, a: Activation) -> Value:
+    u = f.intrinsic("fabs", x) + 1.0
+    return 1.0 / (u * u)
+
+
+FROM_INPUT: dict[str, Slope] = {
+    "silu": _silu_slope,
+    "softplus": lambda f, x, a: m.sigmoid(f, x),
+    "hard_sigmoid": lambda f, x, a: _inside(f, x, -3.0, 3.0, 1 / 6),
+    "hard_silu": lambda f, x, a: f.select(
+        x > -3.0, f.select(x < 3.0, x * (1 / 3) + 0.5, f.splat(1.0)), f.zero()
+    ),
+    "softsign": _softsign_slope,
+}
+"""f′ from x, for the functions whose output does not tell."""
+
+
+def refusal(node: Node) -> str | None:
+    """Return why there is no kernel for this node, or None."""
+    op: Activation = node.op  # type: ignore[assignment]  # called for activations alone
+    return None if op.function in FORWARD else f"activation {op.function} has no kernel"
+
+
+def fusable(op: Activation) -> bool:
+    """Whether it can be part of what makes its input."""
+    if op.function == "leaky_relu" and (op.negative_slope or 0.0) < 0:
+        return False
+    if op.function == "elu" and (op.alpha or 0.0) < 0:
+        return False
+    return op.function in FROM_OUTPUT
+
+
+def monotone_piecewise(op: Activation | None) -> bool:
+    """Whether pooling may come first: the largest input then makes the largest output."""
+    if op is None or op.function == "linear":
+        return True
+    plain = op.function == "relu" and not op.negative_slope and not op.threshold
+    return plain and op.max_value is None
+
+
+def apply(f: Function, op: Activation | None, x: Value) -> Value:
+    """Return f(x) for one vector; x itself without an activation."""
+    return x if op is None else FORWARD[op.function](f, x, op)
+
+
+def slope_from_output(f: Function, op: Activation | None, dy: Value, y: Value) -> Value:
+    """Return dy · f′, from y = f(x)."""
+    if op is None or op.function == "linear":
+        return dy
+    if monotone_piecewise(op):
+        return f.select(y > 0.0, dy, 0.0)
+    return dy * FROM_OUTPUT[op.function](f, y, op)
+
+
+def forward(b: Builder, group: Group) -> None:
+    """Add the job y = f(x)."""
+    op: Activation = group.node.op  # type: ignore[assignment]  # registered for activations alone
+    x, y = b.place(group.node.inputs[0]), b.place(group.output)
+
+    def emit(f: Function) -> None:
+        source, target = f.arguments
+        assert isinstance(source, Address) and isinstance(target, Address)
+        for (i, j), n in cells(f, x, y):
+            target.store(FORWARD[op.function](f, source.load(i, n), op), j, n)
+
+    b.schedule.add(group.layer, ("activation", op, x.layout, y.layout), "sample", [x, y], [y], emit)
+
+
+def backward(b: Builder, group: Group) -> None:
+    """Add the job dx = dy · f′(x)."""
+    op: Activation = group.node.op  # type: ignore[assignment]  # registered for activations alone
+    source = group.node.inputs[0]
+    if not b.wants(source):
+        return
+    dy = b.gradient(group.output)
+    from_output = op.function in FROM_OUTPUT
+    seen = b.place(group.output if from_output else source)
+    dx, add = b.claim(source)
+
+    def emit(f: Function) -> None:
+        gradient, point, target = f.arguments
+        assert isinstance(gradient, Address) and isinstance(point, Address)
+        assert isinstance(target, Address)
+        table = FROM_OUTPUT if from_output else FROM_INPUT
+        for (i, j, k), n in cells(f, dy, seen, dx):
+            value = gradient.load(i, n) * table[op.function](f, point.load(j, n), op)
+            target.store(value + target.load(k, n) if add else value, k, n)
+
+    key = ("activation_gradient", op, dy.layout, seen.layout, add)
+    b.schedule.add(group.layer, key, "sample", [dy, seen, dx], [dx], emit)

@@ -1,0 +1,67 @@
+"""Average pooling by itself: where it cannot be fused with the convolution before it.
+
+One output vector at a time, summed over the taps inside the image. Floor: a load for each tap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pellucid.compiler.ir import Address, Function
+from pellucid.compiler.kernels._windows import clear, positions
+from pellucid.compiler.kernels.max_pool2d import windows_of
+
+if TYPE_CHECKING:
+    from pellucid.compiler.lowering import Builder, Group
+
+__all__ = ["backward", "forward"]
+
+
+def _share(group: Group, taps: int) -> float:
+    """Return 1/count of a window with so many taps inside."""
+    op = group.node.op
+    height, width = op.pool_size  # type: ignore[attr-defined]
+    whole = op.count_include_padding  # type: ignore[attr-defined]
+    return 1 / (height * width if whole else taps)
+
+
+def forward(b: Builder, group: Group) -> None:
+    """Add the job of the forward pass."""
+    x, y = b.place(group.node.inputs[0]), b.place(group.output)
+    windows = windows_of(group)
+
+    def emit(f: Function) -> None:
+        source, target = f.arguments
+        assert isinstance(source, Address) and isinstance(target, Address)
+        for [(in_x, taps)], in_y, n in positions(f, windows, y, x):
+            here = source + in_x
+            total = here.load(taps[0], n)
+            for tap in taps[1:]:
+                total = total + here.load(tap, n)
+            target.store(total * _share(group, len(taps)), in_y, n)
+
+    key = ("average_pool2d", group.node.op, windows, x.layout, y.layout)
+    b.schedule.add(group.layer, key, "sample", [x, y], [y], emit)
+
+
+def backward(b: Builder, group: Group) -> None:
+    """Add the job of the backward pass."""
+    if not b.wants(group.node.inputs[0]):
+        return
+    dy = b.gradient(group.output)
+    dx, add = b.claim(group.node.inputs[0])
+    windows = windows_of(group)
+
+    def emit(f: Function) -> None:
+        gradient, target = f.arguments
+        assert isinstance(gradient, Address) and isinstance(target, Address)
+        if not add:
+            clear(f, dx, target)
+        for [(in_x, taps)], in_y, n in positions(f, windows, dy, dx):
+            there = target + in_x
+            share = gradient.load(in_y, n) * _share(group, len(taps))
+            for tap in taps:
+                there.store(there.load(tap, n) + share, tap, n)
+
+    key = ("average_pool2d_gradient", group.node.op, windows, dy.layout, dx.layout, add)
+    b.schedule.add(group.layer, key, "sample", [dy, dx], [dx], emit)

@@ -1,0 +1,394 @@
+"""Convolution and its gradients, direct: no patches are copied, no padding is tested for.
+
+Images are (H, W, C) with the channels side by side; a row of taps and the channels under it are
+one run of numbers in the image *and* in the kernel (KH, KW, C, O), so the innermost loop goes over
+KW·C products with no arithmetic but two pointers. Padding is in memory: an image that is read with
+padding has a frame of zeros around it, which nothing ever writes.
+
+* **Forward**. Tile: P pixels × V vectors of output channels (`_tiles.py`), 24 to 28 accumulators
+  on 32 registers. Loops: blocks of output channels, rows of tiles, tiles, ky, kx·c. The weights of
+  one block of channels stay in L1 or L2 for the whole image; the image rows under a tile stay in
+  L1. Bias, activation and pooling happen in the registers; what pooling drops is never computed,
+  and of a maximum the place of the winner is kept, one byte each.
+  Floor: OH·OW·O·KH·KW·C multiply-adds.
+* **Data gradient**: the same sweep over dy with the kernel turned by 180° and transposed. A stride
+  s takes its outputs apart into s·s interleaved images, each a convolution with every s-th tap.
+* **Weight gradient**. Tile: P of the KH·KW·C rows of the kernel × V vectors of output channels;
+  the sum runs over all pixels, then the tile is added to memory once. Per pixel: V loads of dy,
+  P broadcasts of x, P·V multiply-adds.
+* **Behind max pooling** both gradients may be taken from the winners alone (`_winners.py`): at
+  most one of the gradients in a window is not 0. Chosen where it takes fewer cycles.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pellucid.compiler.ir import Address, Function
+from pellucid.compiler.kernels import activation
+from pellucid.compiler.kernels._sweep import (
+    Sweep,
+    bias_gradient,
+    from_bias,
+    sweep,
+    to_image,
+    to_pool,
+    weight_gradient,
+)
+from pellucid.compiler.kernels._tiles import Run, Taps
+from pellucid.compiler.kernels._transpose import transpose
+from pellucid.compiler.kernels._winners import winners_backward, winners_pay
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
+from pellucid.ops._window import Axis, Windows
+from pellucid.ops.conv2d import Conv2D
+from pellucid.ops.max_pool2d import MaxPool2D
+
+if TYPE_CHECKING:
+    from pellucid.compiler.lowering import Builder, Group
+    from pellucid.graph import Node
+
+__all__ = ["backward", "forward", "frame", "fuses"]
+
+
+def windows_of(group: Group) -> Windows:
+    """Return the convolution's windows over its input."""
+    x, kernel = group.node.inputs[0], group.node.inputs[1]
+    assert x is not None and kernel is not None
+    return group.node.op._windows(x.shape, kernel.shape)  # type: ignore[attr-defined]
+
+
+def frame(group: Group) -> Frame:
+    """Return the zeros that must be around the input."""
+    return windows_of(group).padding
+
+
+def fuses(group: Group, follower: Node, training: bool) -> bool:
+    """Whether the pooling after it can be done in its registers."""
+    op = follower.op
+    pool = op._windows(follower.inputs[0].shape)  # type: ignore[attr-defined, union-attr]
+    apart = op.strides == op.pool_size and pool.padding == ((0, 0), (0, 0))  # type: ignore[attr-defined]
+    small = math.prod(op.pool_size) <= 9  # type: ignore[attr-defined]
+    if isinstance(op, MaxPool2D):
+        return apart and small and activation.monotone_piecewise(group.activation)
+    return apart and small and not training
+
+
+def _geometry(group: Group, x: Place, y_row: int) -> Sweep:
+    """Return the forward sweep of one group of channels."""
+    op, kernel = group.node.op, group.node.inputs[1]
+    assert isinstance(op, Conv2D) and kernel is not None
+    kh, kw, per_group, filters = (n or 0 for n in kernel.shape)
+    windows = windows_of(group)
+    rows, columns = windows.output
+    if group.pool is not None:
+        height, width = group.pool.pool_size
+        rows, columns = rows // height * height, columns // width * width
+    channels = x.shape[2]
+    run = Run(
+        (
+            Taps(kh, op.dilation_rate[0] * x.row, kw * per_group * filters),
+            Taps(kw, op.dilation_rate[1] * channels, per_group * filters),
+        ),
+        per_group,
+        filters,
+    )
+    return Sweep(
+        rows,
+        columns,
+        filters // op.groups,
+        op.strides[0] * x.row,
+        op.strides[1] * channels,
+        y_row,
+        filters,
+        run,
+    )
+
+
+def _corner(group: Group, x: Place) -> int:
+    """Return how far the first window begins before the image."""
+    (top, _), (left, _) = windows_of(group).padding
+    return -(top * x.row + left * x.shape[2])
+
+
+def forward(b: Builder, group: Group) -> None:
+    """Add the job of the forward pass."""
+    node = group.node
+    op = node.op
+    assert isinstance(op, Conv2D)
+    x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
+    bias = b.place(node.inputs[2]) if node.inputs[2] is not None else None
+    s = _geometry(group, x, y.row)
+    corner = _corner(group, x)
+    keep = b.training and isinstance(group.pool, MaxPool2D) and b.wants(group.output)
+    winner = b.extra(group, "winner", y.shape, element="i8") if keep else None
+    per_group = w.shape[2]
+    unit = (1, 1) if group.pool is None else group.pool.pool_size
+
+    def emit(f: Function) -> None:
+        given = iter(f.arguments)
+        image, kernel, result = (next(given) for _ in range(3))
+        vector = next(given) if bias is not None else None
+        places = next(given) if winner is not None else None
+        assert isinstance(image, Address) and isinstance(kernel, Address)
+        assert isinstance(result, Address)
+
+        def act(value):
+            return activation.apply(f, group.activation, value)
+
+        with f.each(op.groups) as g:
+            here = result + g * s.outputs
+            start = from_bias(f, vector + g * s.outputs if isinstance(vector, Address) else None)
+            finish = to_image(f, s, here, act)
+            if group.pool is not None:
+                won = places + g * s.outputs if isinstance(places, Address) else None
+                finish = to_pool(
+                    f, here, s.y_row, s.y_column, unit, act,
+                    winner=won, winner_row=y.shape[1] * y.shape[2],
+                    average=not isinstance(group.pool, MaxPool2D),
+                )  # fmt: skip
+            sweep(f, s, image + corner + g * per_group, kernel + g * s.outputs, start, finish, unit)
+
+    places = [p for p in (x, w, y, bias, winner) if p is not None]
+    writes = [p for p in (y, winner) if p is not None]
+    key = ("conv2d", s, corner, op.groups, bias is None, group.activation, group.pool, winner is None)
+    macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
+    b.schedule.add(group.layer, key, "sample", places, writes, emit, macs=macs)
+
+
+def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
+    """Return the place of dy · f′(y): the gradient before the activation, pooled as y is."""
+    dy, y = b.gradient(group.output), b.place(group.output)
+    if group.activation is None or group.activation.function == "linear":
+        return dy
+    dz = b.extra(group, "gated", y.shape, frame=frame)
+    op = group.activation
+
+    def emit(f: Function) -> None:
+        gradient, output, target = f.arguments
+        assert isinstance(gradient, Address) and isinstance(output, Address)
+        assert isinstance(target, Address)
+        for (i, j, k), n in cells(f, dy, y, dz):
+            value = activation.slope_from_output(f, op, gradient.load(i, n), output.load(j, n))
+            target.store(value, k, n)
+
+    key = ("gate", op, dy.layout, y.layout, dz.layout)
+    b.schedule.add(group.layer, key, "sample", [dy, y, dz], [dz], emit)
+    return dz
+
+
+def backward(b: Builder, group: Group) -> None:
+    """Add the jobs of the backward pass."""
+    node = group.node
+    g = gated(b, group, NO_FRAME if group.pool is not None else _frame_for_data(b, group))
+    if node.inputs[2] is not None and b.wants(node.inputs[2]):
+        total = b.collect(node.inputs[2])
+        rows, columns, channels = g.shape
+        s = Sweep(rows, columns, channels, 0, 0, g.row, channels, Run((Taps(1, 0, 0),) * 2, 1, 0))
+
+        def emit(f: Function) -> None:
+            gradient, target = f.arguments
+            assert isinstance(gradient, Address) and isinstance(target, Address)
+            bias_gradient(f, s, gradient, target, 1, 0)
+
+        b.schedule.add(group.layer, ("bias_gradient", s), "sample", [g, total], [total], emit)
+    x = b.place(node.inputs[0])
+    if group.pool is not None and winners_pay(b, group, x):
+        winners_backward(b, group, g, windows_of(group))
+        return
+    dz = _expanded(b, group, g) if group.pool is not None else _framed(b, group, g)
+    if b.wants(node.inputs[1]):
+        _weights_backward(b, group, x, dz)
+    if b.wants(node.inputs[0]):
+        _data_backward(b, group, dz)
+
+
+def _frame_for_data(b: Builder, group: Group) -> Frame:
+    """Return the zeros around dz that the data gradient reads; none if it is not wanted."""
+    if not b.wants(group.node.inputs[0]):
+        return ((0, 0), (0, 0))
+    windows = windows_of(group)
+    x = b.place(group.node.inputs[0])
+    s = _geometry(group, x, 0)
+    sides = []
+    for axis, count in ((windows.rows, s.rows), (windows.columns, s.columns)):
+        phases = [p for p in _phases(axis) if p.taps]
+        before = max((max(0, -p.offset) for p in phases), default=0)
+        after = max(
+            (max(0, p.count - 1 + p.offset + (p.taps - 1) * p.step - (count - 1)) for p in phases),
+            default=0,
+        )
+        sides.append((before, after))
+    return (sides[0], sides[1])
+
+
+def _framed(b: Builder, group: Group, g: Place) -> Place:
+    """Return dz with the frame that the data gradient needs."""
+    frame = _frame_for_data(b, group)
+    if frame == g.frame:
+        return g
+    dz = b.extra(group, "dz", g.shape, frame=frame)
+    b.copy(group.layer, g, dz)
+    return dz
+
+
+def _expanded(b: Builder, group: Group, g: Place) -> Place:
+    """Return dz at full size: each pooled gradient at its winner, 0 elsewhere."""
+    assert group.pool is not None
+    height, width = group.pool.pool_size
+    rows, columns, channels = g.shape
+    dz = b.extra(
+        group, "dz", (rows * height, columns * width, channels), frame=_frame_for_data(b, group)
+    )
+    winner = b.extra(group, "winner")
+
+    def emit(f: Function) -> None:
+        gradient, places, target = f.arguments
+        assert isinstance(gradient, Address) and isinstance(places, Address)
+        assert isinstance(target, Address)
+        from pellucid.compiler.ir import vectors_over
+
+        with f.each(rows) as r, f.each(columns) as c:
+            pooled = r * (columns * channels) + c * channels
+            for i, n in vectors_over(f, channels):
+                value = gradient.load(pooled + i, n)
+                won = f.convert(places.load(pooled + i, n), "i32")
+                for k in range(height * width):
+                    here = (r * height + k // width) * dz.row + (c * width + k % width) * channels
+                    target.store(f.select(won.equals(k), value, 0.0), here + i, n)
+
+    key = ("expand", g.layout, dz.layout, group.pool.pool_size)
+    b.schedule.add(group.layer, key, "sample", [g, winner, dz], [dz], emit)
+    return dz
+
+
+def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
+    op = group.node.op
+    assert isinstance(op, Conv2D)
+    total = b.collect(group.node.inputs[1])
+    s = _geometry(group, x, dz.row)
+    corner = _corner(group, x)
+    per_group = total.shape[2]
+
+    def emit(f: Function) -> None:
+        image, gradient, target = f.arguments
+        assert isinstance(image, Address) and isinstance(gradient, Address)
+        assert isinstance(target, Address)
+        with f.each(op.groups) as g:
+            here = image + corner + g * per_group
+            weight_gradient(f, s, here, gradient + g * s.outputs, target + g * s.outputs, 1, 0, 0)
+
+    key = ("conv2d_weights", s, corner, op.groups)
+    macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
+    b.schedule.add(group.layer, key, "sample", [x, dz, total], [total], emit, macs=macs)
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """Every `stride`-th cell of an axis of x, and the taps that reach it.
+
+    Cell q of the phase receives from dy at q + offset + t·step, through the tap first + t·w_step
+    of the kernel read backwards, t = 0 … taps − 1.
+    """
+
+    begin: int
+    count: int
+    taps: int
+    offset: int
+    step: int
+    first: int
+    w_step: int
+
+
+def _phases(axis: Axis) -> list[_Phase]:
+    s, d = axis.stride, axis.dilation
+    found = []
+    for begin in range(min(s, axis.size)):
+        taps = [k for k in reversed(range(axis.window)) if (begin + axis.before - k * d) % s == 0]
+        count = -(-(axis.size - begin) // s)
+        w_step = s // math.gcd(s, d)
+        if not taps:
+            found.append(_Phase(begin, count, 0, 0, 0, 0, 0))
+            continue
+        offset = (begin + axis.before - taps[0] * d) // s
+        first = axis.window - 1 - taps[0]
+        found.append(_Phase(begin, count, len(taps), offset, w_step * d // s, first, w_step))
+    return found
+
+
+def _data_backward(b: Builder, group: Group, dz: Place) -> None:
+    op, kernel = group.node.op, group.node.inputs[1]
+    assert isinstance(op, Conv2D) and kernel is not None
+    kh, kw, c, filters = (n or 0 for n in kernel.shape)
+    o = filters // op.groups
+    turned = _turned(b, group, (kh, kw, c, filters))
+    dx, add = b.claim(group.node.inputs[0])
+    windows = windows_of(group)
+    channels = dx.shape[2]
+    pairs = [(r, q) for r in _phases(windows.rows) for q in _phases(windows.columns)]
+
+    def emit(f: Function) -> None:
+        gradient, weights, target = f.arguments
+        assert isinstance(gradient, Address) and isinstance(weights, Address)
+        assert isinstance(target, Address)
+        with f.each(op.groups) as g:
+            for r, q in pairs:
+                here = target + (r.begin * dx.row + q.begin * channels) + g * c
+                empty = not (r.taps and q.taps)
+                run = Run(
+                    (
+                        Taps(r.taps, r.step * dz.row, r.w_step * kw * filters * c),
+                        Taps(q.taps, q.step * filters, q.w_step * filters * c),
+                    ),
+                    o,
+                    c,
+                )
+                s = Sweep(
+                    r.count, q.count, c, dz.row, filters,
+                    op.strides[0] * dx.row, op.strides[1] * channels, run,
+                )  # fmt: skip
+                if empty:
+                    if not add:
+                        _clear(f, s, here)
+                    continue
+                source = gradient + (r.offset * dz.row + q.offset * filters) + g * o
+                first = weights + (r.first * kw + q.first) * filters * c + g * (o * c)
+                sweep(f, s, source, first, from_bias(f, None), to_image(f, s, here, lambda v: v, add=add))
+
+    key = ("conv2d_data", dz.layout, dx.layout, kernel.shape, op, add)
+    macs = math.prod(dz.shape) * kh * kw * c
+    b.schedule.add(group.layer, key, "sample", [dz, turned, dx], [dx], emit, macs=macs)
+
+
+def _clear(f: Function, s: Sweep, y: Address) -> None:
+    """Set to 0 the cells that no window reaches."""
+    from pellucid.compiler.ir import vectors_over
+
+    with f.each(s.rows) as i, f.each(s.columns) as j:
+        for k, n in vectors_over(f, s.outputs):
+            y.store(f.zero(), i * s.y_row + j * s.y_column + k, n)
+
+
+def _turned(b: Builder, group: Group, shape: tuple[int, int, int, int]) -> Place:
+    """Return the kernel read backwards and transposed: (KH, KW, groups, O/groups, C/groups)."""
+    kh, kw, c, filters = shape
+    groups = group.node.op.groups  # type: ignore[attr-defined]
+    o = filters // groups
+    w = b.place(group.node.inputs[1])
+    turned = b.schedule.place(f"{w.name} (turned)", shape, extent="whole")
+
+    def emit(f: Function) -> None:
+        source, target, item, _ = f.arguments
+        assert isinstance(source, Address) and isinstance(target, Address)
+        backwards = kh * kw - 1 - item
+        with f.each(groups) as g:
+            transpose(
+                f, source + item * (c * filters) + g * o, filters,
+                target + backwards * (c * filters) + g * (o * c), c, c, o,
+            )  # fmt: skip
+
+    b.schedule.add(
+        group.layer, ("turn", shape, groups), "item", [w, turned], [turned], emit, count=lambda _: kh * kw
+    )
+    return turned

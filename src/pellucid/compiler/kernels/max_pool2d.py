@@ -1,0 +1,83 @@
+"""Max pooling by itself: where it cannot be fused with the convolution before it.
+
+One output vector at a time: the window's vectors are compared in order, the first of equals wins.
+Backward finds the winner again from x and adds dy there; where windows overlap, a cell may win in
+several. Floor: a load for each tap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pellucid.compiler.ir import Address, Function, Value
+from pellucid.compiler.kernels._windows import clear, positions
+
+if TYPE_CHECKING:
+    from pellucid.compiler.lowering import Builder, Group
+    from pellucid.ops._window import Windows
+
+__all__ = ["backward", "forward"]
+
+
+def windows_of(group: Group) -> Windows:
+    """Return the pooling's windows over its input."""
+    x = group.node.inputs[0]
+    assert x is not None
+    return group.node.op._windows(x.shape)  # type: ignore[attr-defined, no-any-return]
+
+
+def _better(new: Value, best: Value) -> Value:
+    """Whether the new number wins: it is larger, or NaN."""
+    return (new > best) | new.differs(new)
+
+
+def forward(b: Builder, group: Group) -> None:
+    """Add the job of the forward pass."""
+    x, y = b.place(group.node.inputs[0]), b.place(group.output)
+    windows = windows_of(group)
+
+    def emit(f: Function) -> None:
+        source, target = f.arguments
+        assert isinstance(source, Address) and isinstance(target, Address)
+        for [(in_x, taps)], in_y, n in positions(f, windows, y, x):
+            here = source + in_x
+            best = here.load(taps[0], n)
+            for tap in taps[1:]:
+                new = here.load(tap, n)
+                best = f.select(_better(new, best), new, best)
+            target.store(best, in_y, n)
+
+    key = ("max_pool2d", windows, x.layout, y.layout)
+    b.schedule.add(group.layer, key, "sample", [x, y], [y], emit)
+
+
+def backward(b: Builder, group: Group) -> None:
+    """Add the job of the backward pass."""
+    if not b.wants(group.node.inputs[0]):
+        return
+    x, dy = b.place(group.node.inputs[0]), b.gradient(group.output)
+    dx, add = b.claim(group.node.inputs[0])
+    windows = windows_of(group)
+
+    def emit(f: Function) -> None:
+        source, gradient, target = f.arguments
+        assert isinstance(source, Address) and isinstance(gradient, Address)
+        assert isinstance(target, Address)
+        if not add:
+            clear(f, dx, target)
+        for [(in_x, taps), (in_dx, targets)], in_y, n in positions(f, windows, dy, x, dx):
+            here, there = source + in_x, target + in_dx
+            best = here.load(taps[0], n)
+            place = f.constant(0, f"<{f.lanes} x i32>")
+            for k, tap in enumerate(taps[1:], 1):
+                new = here.load(tap, n)
+                better = _better(new, best)
+                best = f.select(better, new, best)
+                place = f.select(better, f.constant(k, place.type), place)
+            value = gradient.load(in_y, n)
+            for k, tap in enumerate(targets):
+                share = f.select(place.equals(k), value, 0.0)
+                there.store(there.load(tap, n) + share, tap, n)
+
+    key = ("max_pool2d_gradient", windows, x.layout, dy.layout, dx.layout, add)
+    b.schedule.add(group.layer, key, "sample", [x, dy, dx], [dx], emit)

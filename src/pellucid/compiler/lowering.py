@@ -1,0 +1,482 @@
+"""From a program to jobs: which nodes run together, by which kernel, from which place to which.
+
+**Groups.** A convolution or dense product takes the activation after it along, and a convolution
+the pooling after that, if nothing else reads what is between. A node without a kernel is a group
+of its own that runs through its operation's `forward` and `backward`, on the same places.
+
+**Places.** Every value has one. Reshaping is no work: the value has the place of what it is made
+from. An image that some convolution reads with padding has a frame of zeros.
+
+**Gradients.** The first job that contributes to a gradient stores, the others add. The gradient of
+a weight is either written by one job, or collected for each chunk of the batch and added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+
+import numpy as np
+
+from pellucid.compiler.ir import Address, Function, Module, Value as Number, vectors_over
+from pellucid.compiler.kernels import find_kernel
+from pellucid.compiler.schedule import NO_FRAME, Frame, Job, Place, Schedule, cells
+from pellucid.compiler.target import Target
+from pellucid.graph import Node, Program, Value, Variable
+from pellucid.ops._operation import Operation
+from pellucid.ops._window import Windows
+from pellucid.ops.activation import Activation
+from pellucid.ops.max_pool2d import MaxPool2D
+from pellucid.ops.average_pool2d import AveragePool2D
+
+__all__ = ["Builder", "Group"]
+
+VIEWS = ("flatten", "reshape")
+BLOCK = 4096
+"""How many numbers one piece of an elementwise job over weights has."""
+
+
+@dataclass(eq=False)
+class Group:
+    """Nodes that run as one kernel.
+
+    Attributes:
+        nodes: They, in order; the first gives the kernel its name.
+        activation: The activation that is fused, if one is.
+        pool: The pooling that is fused, if one is.
+        kernels: The module that has the kernels; None if the operation itself runs.
+        reason: Why there is no kernel.
+    """
+
+    nodes: list[Node]
+    activation: Activation | None = None
+    pool: MaxPool2D | AveragePool2D | None = None
+    kernels: ModuleType | None = None
+    reason: str = ""
+
+    @property
+    def node(self) -> Node:
+        """The first node."""
+        return self.nodes[0]
+
+    @property
+    def output(self) -> Value:
+        """What the group makes."""
+        return self.nodes[-1].output
+
+    @property
+    def layer(self) -> str:
+        """The layer of the first node."""
+        return self.node.layer or self.node.op.name
+
+
+class Builder:
+    """Turns a program into jobs.
+
+    Attributes:
+        schedule: The jobs and places so far.
+        groups: The program's nodes in groups, up to the scalars at its end.
+        tail: The nodes that make scalars (the loss's mean, penalties): they run in Python.
+        weights: The place of each variable's numbers.
+        weight_gradients: The place of each trained variable's gradient.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        target: Target,
+        trained: Sequence[Variable] = (),
+        wanted: Sequence[Value] = (),
+    ) -> None:
+        self.program = program
+        self.target = target
+        self.schedule = Schedule(Module(target.width))
+        self.trained = list(trained)
+        self.wanted = set(wanted)
+        self.training = bool(trained or wanted)
+        self.weights: dict[int, Place] = {}
+        self.weight_gradients: dict[int, Place] = {}
+        self.collected: dict[int, Place] = {}
+        self.statistics: dict[Node, tuple[Place, Place]] = {}
+        self._later: list[Callable[[], None]] = []
+        self._written: set[Place] = set()
+        self._places: dict[Value, Place] = {}
+        self._gradients: dict[Place, Place] = {}
+        self._extra: dict[tuple[Group, str], Place] = {}
+        self.arrays: Callable[[Place], np.ndarray] | None = None
+        self.feeds: Mapping[Value, np.ndarray] = {}
+        self.tail = [node for node in program.nodes if not node.output.shape]
+        body = [node for node in program.nodes if node.output.shape]
+        self._readers: dict[Value, list[Node]] = {}
+        for node in program.nodes:
+            for value in node.inputs:
+                if value is not None:
+                    self._readers.setdefault(value, []).append(node)
+        self.groups = self._grouped(body)
+        self._trained_ids = {id(v) for v in self.trained}
+        self._needed = self._depending()
+        self._frames = self._framed()
+
+    # Which nodes go together.
+
+    def _grouped(self, nodes: Sequence[Node]) -> list[Group]:
+        groups: list[Group] = []
+        taken: set[Node] = set()
+        for node in nodes:
+            if node in taken:
+                continue
+            module, reason = find_kernel(node)
+            group = Group([node], kernels=module, reason=reason)
+            if module is not None and hasattr(module, "fuses"):
+                self._extend(group)
+            taken.update(group.nodes)
+            groups.append(group)
+        return groups
+
+    def _extend(self, group: Group) -> None:
+        """Take the activation and the pooling that follow into the group."""
+        from pellucid.compiler.kernels import activation
+
+        follower = self._only_reader(group.output)
+        if follower and isinstance(follower.op, Activation) and activation.fusable(follower.op):
+            group.activation = follower.op
+            group.nodes.append(follower)
+            follower = self._only_reader(group.output)
+        if follower and isinstance(follower.op, MaxPool2D | AveragePool2D):
+            if group.kernels is not None and group.kernels.fuses(group, follower, self.training):
+                group.pool = follower.op
+                group.nodes.append(follower)
+
+    def _only_reader(self, value: Value) -> Node | None:
+        readers = self._readers.get(value, [])
+        if len(readers) != 1 or value in self.program.outputs:
+            return None
+        return readers[0]
+
+    # Which gradients are wanted.
+
+    def _depending(self) -> set[Value]:
+        needed = set(self.wanted)
+        for node in self.program.nodes:
+            for name, value in zip(node.input_names, node.inputs, strict=True):
+                if value is None or name in node.op.constant:
+                    continue
+                if value in needed or (
+                    value.variable is not None and id(value.variable) in self._trained_ids
+                ):
+                    needed.add(node.output)
+        return needed
+
+    def wants(self, value: Value | None) -> bool:
+        """Whether the gradient of a value is wanted."""
+        if value is None:
+            return False
+        if value.variable is not None:
+            return id(value.variable) in self._trained_ids
+        return value in self._needed
+
+    # Where things are.
+
+    def _framed(self) -> dict[Value, Frame]:
+        frames: dict[Value, Frame] = {}
+        for group in self.groups:
+            if group.kernels is not None and hasattr(group.kernels, "frame"):
+                source = group.node.inputs[0]
+                assert source is not None
+                (a, b), (c, d) = frames.get(source, NO_FRAME)
+                (e, g), (h, i) = group.kernels.frame(group)
+                frames[source] = ((max(a, e), max(b, g)), (max(c, h), max(d, i)))
+        return frames
+
+    def place(self, value: Value | None) -> Place:
+        """Return where a value lies."""
+        assert value is not None
+        if value in self._places:
+            return self._places[value]
+        if value.variable is not None:
+            place = self._weight(value.variable)
+        elif value.kind == "result":
+            place = self._result(value)
+        else:
+            element = "float"
+            place = self.schedule.place(value.name, value.shape[1:], element=element, external=True)
+            place.keep = True
+            frame = self._frames.get(value, NO_FRAME)
+            if frame != NO_FRAME:
+                place = self._copied(place, value, frame)
+        self._places[value] = place
+        return place
+
+    def weight_place(self, variable: Variable) -> Place:
+        """Return where a variable's numbers are."""
+        return self._weight(variable)
+
+    def _weight(self, variable: Variable) -> Place:
+        if id(variable) not in self.weights:
+            self.weights[id(variable)] = self.schedule.place(
+                variable.path, variable.shape, extent="whole", external=True
+            )
+        return self.weights[id(variable)]
+
+    def _result(self, value: Value) -> Place:
+        producer = next(n for n in self.program.nodes if n.output is value)
+        if producer.op.name in VIEWS:
+            source = self.place(producer.inputs[0])
+            if source.frame == NO_FRAME:
+                return source
+        frame = self._frames.get(value, NO_FRAME)
+        place = self.schedule.place(value.name, value.shape[1:], frame=frame)
+        place.keep = value in self.program.outputs
+        return place
+
+    def _copied(self, source: Place, value: Value, frame: Frame) -> Place:
+        target = self.schedule.place(f"{value.name} (framed)", source.shape, frame=frame)
+
+        self.copy("input", source, target)
+        return target
+
+    def extra(self, group: Group, name: str, shape: Sequence[int] = (), **options: object) -> Place:
+        """Return a place of the group's own, such as its winners; made at the first call."""
+        key = group, name
+        if key not in self._extra:
+            self._extra[key] = self.schedule.place(f"{group.layer}.{name}", shape, **options)
+        return self._extra[key]
+
+    # Gradients.
+
+    def gradient(self, value: Value) -> Place:
+        """Return where the gradient of a value is, for the job that uses it."""
+        return self._gradients[self.place(value)]
+
+    def has_gradient(self, value: Value) -> bool:
+        """Whether any job has written the gradient of a value."""
+        return self._gradients.get(self.place(value)) in self._written
+
+    def claim(self, value: Value | None) -> tuple[Place, bool]:
+        """Return where to write a contribution to a gradient, and whether to add it."""
+        assert value is not None
+        place = self.place(value)
+        if place not in self._gradients:
+            self._gradients[place] = self.schedule.place(f"d {place.name}", place.shape)
+            self._gradients[place].keep = value in self.wanted
+        gradient = self._gradients[place]
+        add = gradient in self._written
+        self._written.add(gradient)
+        return gradient, add
+
+    def weight_gradient(self, value: Value | None) -> tuple[Place, bool]:
+        """Return where to write the gradient of a weight at once, and whether to add to it."""
+        assert value is not None and value.variable is not None
+        key = id(value.variable)
+        if key not in self.weight_gradients:
+            self.weight_gradients[key] = self.schedule.place(
+                f"d {value.variable.path}", value.variable.shape, extent="whole"
+            )
+        place = self.weight_gradients[key]
+        add = place in self._written
+        self._written.add(place)
+        return place, add
+
+    def collect(self, value: Value | None) -> Place:
+        """Return where to add up the gradient of a weight over the samples of a chunk."""
+        assert value is not None and value.variable is not None
+        key = id(value.variable)
+        if key not in self.collected:
+            place = self.collected[key] = self.schedule.place(
+                f"d {value.variable.path} (by chunk)", value.variable.shape, extent="chunk"
+            )
+            self.clear(place)
+        return self.collected[key]
+
+    def clear(self, place: Place) -> None:
+        """Set a chunk's sums to zero before its first sample."""
+
+        def emit(f: Function) -> None:
+            y = f.arguments[0]
+            assert isinstance(y, Address)
+            for i, n in vectors_over(f, place.size):
+                y.store(f.zero(), i, n)
+
+        self.schedule.add(
+            "", ("clear", place.size), "range", [place], [place], emit, note="start of a chunk"
+        )
+
+    # All jobs.
+
+    def forward(self) -> None:
+        """Add the jobs of the forward pass."""
+        for value in self.program.inputs:
+            if value in self._readers or value in self.program.outputs:
+                self.place(value)
+        for group in self.groups:
+            if group.node.op.name in VIEWS and self.place(group.output) is self.place(
+                group.node.inputs[0]
+            ):
+                group.reason = "a view: no work"
+                continue
+            if group.kernels is None:
+                self._python_forward(group)
+            else:
+                group.kernels.forward(self, group)
+
+    def backward(self) -> None:
+        """Add the jobs of the backward pass; the gradients of the tail's inputs are there."""
+        for group in reversed(self.groups):
+            if group.output not in self._needed or not self.has_gradient(group.output):
+                continue
+            if group.node.op.name in VIEWS and group.reason == "a view: no work":
+                continue
+            if group.kernels is None:
+                self._python_backward(group)
+            else:
+                group.kernels.backward(self, group)
+        for key, place in self.collected.items():
+            self._add_up(key, place)
+        for add in self._later:
+            add()
+
+    def after_backward(self, add: Callable[[], None]) -> None:
+        """Have jobs added when all others of the backward pass are there."""
+        self._later.append(add)
+
+    def _add_up(self, key: int, collected: Place) -> None:
+        """Add the chunks' sums of a weight's gradient."""
+        variable = next(v for v in self.trained if id(v) == key)
+        gradient, add = self.weight_gradient(
+            Value(variable.shape, "weight", variable.path, variable)
+        )
+        self.add_up(collected, gradient, add=add)
+
+    def add_up(self, collected: Place, total: Place, *, add: bool) -> None:
+        """Add the chunks' sums, in the order of the chunks."""
+        size, stride = collected.size, collected.stride
+
+        def emit(f: Function) -> None:
+            source, chunks, target, item, _ = f.arguments
+            assert isinstance(source, Address) and isinstance(target, Address)
+            assert isinstance(chunks, Address) and isinstance(item, Number)
+            count = chunks.get()
+            for i, n in vectors_over_block(f, size, item):
+                first = [target.load(i, n) if add else f.zero()]
+                found = f.carry(
+                    count, first, lambda c, acc, i=i, n=n: [acc[0] + source.load(c * stride + i, n)]
+                )
+                target.store(found[0], i, n)
+
+        self.schedule.add(
+            total.name,
+            ("add_up", size, add),
+            "item",
+            [collected, self.chunk_count, total],
+            [total],
+            emit,
+            count=lambda _: -(-size // BLOCK),
+        )
+
+    def copy(self, layer: str, source: Place, target: Place, *, add: bool = False) -> None:
+        """Copy a tensor, or add it, to a place with another frame."""
+
+        def emit(f: Function) -> None:
+            x, y = f.arguments
+            assert isinstance(x, Address) and isinstance(y, Address)
+            for (i, j), n in cells(f, source, target):
+                value = x.load(i, n)
+                y.store(value + y.load(j, n) if add else value, j, n)
+
+        key = ("copy", source.layout, target.layout, add)
+        self.schedule.add(layer, key, "sample", [source, target], [target], emit)
+
+    @property
+    def chunk_count(self) -> Place:
+        """The place of the number of chunks in the batch."""
+        if not hasattr(self, "_chunk_count"):
+            self._chunk_count = self.schedule.place("chunks", (1,), extent="whole", element="i64", external=True)
+        return self._chunk_count
+
+    def _python_forward(self, group: Group) -> None:
+        node = group.node
+        inputs = [None if value is None else self.place(value) for value in node.inputs]
+        output = self.place(node.output)
+        for place in [*inputs, output]:
+            if place is not None:
+                place.keep = True
+
+        def run() -> None:
+            view = self.view
+            found = node.op.forward(*(view(v) for v in node.inputs))
+            target = view(node.output)
+            assert target is not None
+            target[...] = found
+
+        reads = [place for place in inputs if place is not None]
+        self.schedule.python(group.layer, run, reads, [output], node.op.name)
+
+    def _python_backward(self, group: Group) -> None:
+        node = group.node
+        names = node.input_names
+        wanted = [
+            (i, value)
+            for i, (name, value) in enumerate(zip(names, node.inputs, strict=True))
+            if self.wants(value) and name not in node.op.constant
+        ]
+        dy = self.gradient(node.output)
+        inputs = [None if value is None else self.place(value) for value in node.inputs]
+        writes: list[tuple[int, Place, bool]] = []
+        for i, value in wanted:
+            target, add = self.weight_gradient(value) if value and value.variable else self.claim(value)
+            writes.append((i, target, add))
+        for place in [dy, self.place(node.output), *inputs, *(p for _, p, _ in writes)]:
+            if place is not None:
+                place.keep = True
+        wrt = frozenset(names[i] for i, _ in wanted)
+
+        def run() -> None:
+            given = [self.view(v) for v in node.inputs]
+            y = self.view(node.output)
+            assert y is not None
+            shares = node.op.backward(self.array(dy).reshape(y.shape), y, *given, wrt=wrt)
+            for i, place, add in writes:
+                array = self.array(place)
+                share = shares[i]
+                assert share is not None
+                if add:
+                    array += share.reshape(array.shape)
+                else:
+                    array[...] = share.reshape(array.shape)
+
+        reads = [dy, self.place(node.output), *(p for p in inputs if p is not None)]
+        self.schedule.python(
+            group.layer, run, reads, [p for _, p, _ in writes], f"{node.op.name} gradient"
+        )
+
+    # Bound by the plan to the memory that it makes.
+
+    def array(self, place: Place) -> np.ndarray:
+        """Return a place's memory as an array."""
+        assert self.arrays is not None
+        return self.arrays(place)
+
+    def view(self, value: Value | None) -> np.ndarray | None:
+        """Return a value's memory as an array of its shape."""
+        if value is None:
+            return None
+        if value.variable is not None:
+            return value.variable.value
+        if value in self.feeds:
+            return self.feeds[value]
+        array = self.array(self.place(value))
+        return array.reshape((len(array), *(n for n in value.shape[1:] if n is not None)))
+
+
+def vectors_over_block(f: Function, size: int, item: Number):
+    """Yield the vectors of one piece of BLOCK numbers; the last piece may be shorter."""
+    whole, rest = divmod(size, BLOCK)
+    if whole:
+        with f.when(item < whole):
+            with f.each(BLOCK // f.lanes) as i:
+                yield item * BLOCK + i * f.lanes, None
+    if rest:
+        with f.when(item >= whole):
+            for i, n in vectors_over(f, rest):
+                yield i + whole * BLOCK, n

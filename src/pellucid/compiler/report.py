@@ -1,0 +1,123 @@
+"""What a plan is made of, for people: groups, kernels, shapes, bytes, multiply-adds, share of peak."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pellucid.compiler.ir import Module
+from pellucid.compiler.schedule import Job, Phase, Section, emit_section
+from pellucid.compiler.target import compile_module, measured_peak
+
+if TYPE_CHECKING:
+    from pellucid.compiler.plan import Plan
+
+__all__ = ["Line", "lines", "table"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One job of a plan.
+
+    Attributes:
+        phase: The phase it runs in.
+        layer: The layer it is for.
+        kernel: What runs; "reference: …" for an operation without a kernel.
+        shapes: What it reads and writes, of one sample.
+        macs: Multiply-adds for one batch.
+        seconds: The best of several runs on one core; None if it was not measured.
+        share: The share of the core's multiply-adds that the job reached; None if it has none.
+    """
+
+    phase: int
+    layer: str
+    kernel: str
+    shapes: str
+    macs: int
+    seconds: float | None
+    share: float | None
+
+
+def lines(plan: Plan, *, measure: bool = True, repeats: int = 20) -> list[Line]:
+    """Return a line for each job of a plan; measuring runs every job alone, on one core."""
+    schedule = plan.compiled.schedule
+    jobs = sorted(schedule.jobs, key=lambda job: job.level)
+    timed: dict[Job, float] = {}
+    if measure:
+        timed = _measured(plan, [job for job in jobs if job.kernel], repeats)
+    peak = measured_peak(plan.compiled.target) if measure else 0.0
+    found = []
+    for job in jobs:
+        macs = job.macs * plan.batch_size
+        seconds = timed.get(job)
+        share = macs / seconds / peak if seconds and macs else None
+        written = " ".join(str(place.shape) for place in job.writes[:1])
+        read = " ".join(str(place.shape) for place in job.places if place not in job.writes)
+        kernel = job.note if job.kernel else f"reference: {job.note}"
+        found.append(
+            Line(job.level, job.layer, kernel, f"{read} → {written}", macs, seconds, share)
+        )
+    return found
+
+
+def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
+    """Return the best time of each job on one core, with the plan's own buffers."""
+    compiled = plan.compiled
+    module = Module(compiled.target.width)
+    module.take_bodies(compiled.schedule.module)
+    sections = []
+    for index, job in enumerate(jobs):
+        phase = Phase([job], []) if job.chained else Phase([], [job])
+        sections.append(Section([phase]))
+        emit_section(module, f"alone{index}", sections[-1])
+    code = compile_module(module, compiled.target)
+    found = {}
+    alive = plan.bind_examples()
+    for index, (job, section) in enumerate(zip(jobs, sections, strict=True)):
+        run = code.function(f"alone{index}", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+        control = plan.control(section)
+        best = float("inf")
+        for _ in range(repeats):
+            begin = time.perf_counter()
+            plan.run_alone(run, control)
+            best = min(best, time.perf_counter() - begin)
+        found[job] = best
+    del alive
+    return found
+
+
+def table(plan: Plan, *, measure: bool = True) -> str:
+    """Return the plan as a table."""
+    compiled = plan.compiled
+    rows = [("phase", "layer", "kernel", "shapes of a sample", "MMAC", "µs", "of peak")]
+    for line in lines(plan, measure=measure):
+        rows.append(
+            (
+                str(line.phase),
+                line.layer,
+                line.kernel,
+                line.shapes,
+                f"{line.macs / 1e6:.2f}" if line.macs else "",
+                f"{line.seconds * 1e6:.1f}" if line.seconds else "",
+                f"{line.share:.0%}" if line.share else "",
+            )
+        )
+    widths = [max(len(row[k]) for row in rows) for k in range(7)]
+    text = [
+        f"Batch of {plan.batch_size}, in {plan.chunks} chunks; {plan.team.threads} thread(s); "
+        f"vectors of {compiled.target.width.lanes} floats; {plan.bytes / 2**20:.1f} MiB of buffers."
+    ]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if k in (0, 4, 5, 6) else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        text.append("  ".join(cells).rstrip())
+    reasons = [
+        f"{group.layer}: {group.reason}" for group in compiled.builder.groups if group.reason
+    ]
+    if reasons:
+        text += ["", *reasons]
+    return "\n".join(text)

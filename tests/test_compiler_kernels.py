@@ -1,0 +1,181 @@
+"""Every kernel against its operation in double precision, forward and backward, in all widths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pellucid.graph import Tracer, Value, Variable, reference
+from pellucid.ops._operation import Case, Operation
+from pellucid.ops._registry import operations
+from pellucid.ops.mean_squared_error import MeanSquaredError
+from pellucid.ops.weighted_mean import WeightedMean
+
+pytest.importorskip("llvmlite")
+from pellucid.compiler.kernels import find_kernel
+from pellucid.compiler.plan import Compiled, Plan
+from pellucid.compiler.target import host
+
+WEIGHTS = {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"}
+WIDTHS = [16, 8, 4]
+
+
+def target(lanes: int):
+    try:
+        return host(lanes)
+    except ValueError:
+        pytest.skip(f"this processor has no vectors of {lanes} floats")
+
+
+def compare(name: str, found: np.ndarray, expected: np.ndarray, terms: float) -> None:
+    """Differences are relative to the largest number, which float32 sums of `terms` terms allow."""
+    scale = np.abs(expected).max() + 1e-30
+    worst = np.abs(found - expected).max() / scale
+    assert worst < 1e-6 * max(4.0, np.sqrt(terms)), f"{name}: {worst:.1e} of the largest number"
+
+
+def check(graph, arrays, lanes: int, *, uses_kernel: bool = True, batch: int | None = None) -> Plan:
+    """Compare a program of `graph(g, x, variables)` with the reference, in double precision.
+
+    `arrays` are (name, array): those named as weights become variables, the first is the input.
+    """
+    g = Tracer(True)
+    inputs, values, variables = [], [], []
+    for name, array in arrays:
+        if array is None:
+            values.append(None)
+        elif name in WEIGHTS:
+            variable = Variable(array, name, name, trainable=not name.startswith("moving"))
+            variables.append(variable)
+            values.append(g.weight(variable))
+        else:
+            values.append(g.input((None, *array.shape[1:]), name))
+            inputs.append((values[-1], array))
+    y = graph(g, *values)
+    rng = np.random.default_rng(5)
+    n = len(inputs[0][1])
+    feeds = [array for _, array in inputs]
+    if len(y.shape) > 1:
+        t = g.input(y.shape, "goal", "target")
+        losses = g.apply(MeanSquaredError(), y, t)
+        feeds.append(rng.standard_normal((n, *y.shape[1:])))
+        inputs.append((t, feeds[-1]))
+    else:
+        losses = y
+    loss = g.apply(WeightedMean(), losses, None)
+    program = g.program([v for v, _ in inputs], [loss, y])
+    trained = [v for v in variables if v.trainable]
+    smooth = [v for v, a in inputs if v.kind == "input" and a.dtype.kind == "f" and reaches(program, v)]
+    compiled = Compiled(program, trained, wanted=smooth, target=target(lanes))
+    if uses_kernel:
+        assert compiled.builder.groups[0].kernels is not None, compiled.builder.groups[0].reason
+    plan = Plan(compiled, n)
+    outputs, finite = plan.train([a.astype("f4") if a.dtype.kind == "f" else a for a in feeds])
+    assert finite
+    given = [a.astype("f4").astype("f8") if a.dtype.kind == "f" else a for a in feeds]
+    weights = {v: v.variable.value.astype("f8") for v in values if v is not None and v.variable}
+    exact = reference.forward(program, given, weights, keep=True)
+    wanted = [*smooth, *(v for v in weights if v.variable in trained)]
+    gradients = reference.gradients(program, exact, wanted)
+    compare("y", outputs[1], exact[y], 16)
+    for value in smooth:
+        compare(f"d {value.name}", plan.gradient(value), gradients[value], 64)
+    by_variable = {id(v.variable): gradients[v] for v in weights if v in gradients}
+    for variable, found in zip(trained, plan.gradients(), strict=True):
+        compare(f"d {variable.name}", found, by_variable[id(variable)], 64)
+    return plan
+
+
+def reaches(program, value: Value) -> bool:
+    """Whether the value is an input that has a gradient."""
+    return any(
+        v is value and name not in node.op.constant
+        for node in program.nodes
+        for name, v in zip(node.input_names, node.inputs, strict=True)
+    )
+
+
+def cases() -> list[tuple[str, Case]]:
+    return [
+        (f"{name}-{k}", case)
+        for name, kind in operations().items()
+        for k, case in enumerate(kind.cases())
+        if len(case.shapes[0] or ()) >= 2 or name.endswith("entropy")
+    ]
+
+
+CASES = cases()
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize(("name", "case"), CASES, ids=[name for name, _ in CASES])
+def test_operation(name: str, case: Case, lanes: int) -> None:
+    arrays = case.inputs(np.random.default_rng(0))
+    op: Operation = case.op
+    names = op.input_names(len(arrays))
+    first = next(a for n, a in zip(names, arrays) if n not in WEIGHTS)
+    same = [a is None or n in WEIGHTS or len(a) == len(first) for n, a in zip(names, arrays)]
+    if not all(same) or op.output_shape(*[None if a is None else a.shape for a in arrays]) == ():
+        pytest.skip("not over a batch")
+    g = Tracer(True)
+    node_inputs = [None if a is None else g.input((None, *a.shape[1:])) for a in arrays]
+    probe = [
+        g.weight(Variable(a, n)) if a is not None and n in WEIGHTS else v
+        for n, a, v in zip(names, arrays, node_inputs)
+    ]
+    g.apply(op, *probe)
+    module, reason = find_kernel(g.nodes[-1])
+    if module is None:
+        pytest.skip(reason)
+    check(lambda g, *v: g.apply(op, *v), list(zip(names, arrays)), lanes)
+
+
+def conv_case(size, channels, filters, window, *, batch=3, seed=0, **options):
+    """A convolution's arrays, and what applies it."""
+    from pellucid.ops.conv2d import Conv2D
+
+    rng = np.random.default_rng(seed)
+    groups = options.get("groups", 1)
+    kernel = (*window, channels // groups, filters)
+    arrays = [
+        ("x", rng.standard_normal((batch, *size, channels))),
+        ("kernel", rng.standard_normal(kernel) / np.sqrt(np.prod(kernel[:3]))),
+        ("bias", rng.standard_normal(filters)),
+    ]
+    return Conv2D(**options), arrays
+
+
+SHAPES = [
+    ((8, 9), 32, 64, (3, 3), {}),
+    ((7, 7), 33, 17, (3, 3), {"padding": "same"}),
+    ((12, 11), 3, 40, (5, 5), {"strides": (2, 2), "padding": "same"}),
+    ((14, 14), 1, 32, (3, 3), {}),
+    ((5, 6), 64, 80, (1, 1), {}),
+    ((9, 9), 16, 24, (3, 3), {"dilation_rate": (2, 2), "padding": "same"}),
+    ((13, 12), 2, 5, (11, 11), {"padding": "same"}),
+    ((6, 6), 12, 18, (3, 3), {"groups": 3, "padding": "same"}),
+    ((9, 8), 20, 33, (4, 2), {"strides": (3, 2), "padding": ((2, 1), (0, 3))}),
+]
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize("pool", [None, "max", "average"])
+@pytest.mark.parametrize("function", ["relu", "tanh"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_convolution_with_what_follows(shape, function, pool, lanes) -> None:
+    from pellucid.ops.activation import Activation
+    from pellucid.ops.average_pool2d import AveragePool2D
+    from pellucid.ops.max_pool2d import MaxPool2D
+
+    size, channels, filters, window, options = shape
+    op, arrays = conv_case(size, channels, filters, window, **options)
+
+    def graph(g: Tracer, x: Value, kernel: Value, bias: Value) -> Value:
+        y = g.apply(Activation(function), g.apply(op, x, kernel, bias))
+        if pool == "max":
+            y = g.apply(MaxPool2D((2, 2), (2, 2)), y)
+        elif pool:
+            y = g.apply(AveragePool2D((2, 2), (2, 2)), y)
+        return y
+
+    check(graph, arrays, lanes)

@@ -1,0 +1,240 @@
+"""Whole models: the compiled step against the reference engine, threads, failures, the cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pellucid as keras
+from pellucid import layers
+from pellucid.errors import NonFiniteError
+
+pytest.importorskip("llvmlite")
+from pellucid.compiler import engine, runtime, target
+from pellucid.compiler.report import lines, table
+
+
+def headline():
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    ), (28, 28, 1)
+
+
+def average():
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            layers.Conv2D(16, 3, padding="same", activation="tanh"),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(20, 3, padding="same", activation="elu"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.3, seed=3),
+            layers.Dense(10, activation="softmax"),
+        ]
+    ), (12, 12, 3)
+
+
+def residual():
+    x = inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.Activation("relu")(x)
+    for filters, stride in ((16, 1), (32, 2)):
+        y = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
+        y = layers.BatchNormalization()(y)
+        y = layers.Activation("relu")(y)
+        y = layers.Conv2D(filters, 3, padding="same", use_bias=False)(y)
+        y = layers.BatchNormalization()(y)
+        if stride > 1:
+            x = layers.Conv2D(filters, 1, strides=stride, use_bias=False)(x)
+            x = layers.BatchNormalization()(x)
+        x = layers.Activation("relu")(layers.Add()([x, y]))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x)), (16, 16, 3)
+
+
+def mixed():
+    """With operations that have no kernel, branches, and a penalty on weights."""
+    x = inputs = keras.Input((10, 10, 2))
+    x = layers.ZeroPadding2D(1)(x)
+    a = layers.Conv2D(8, 3, activation="gelu", kernel_regularizer="l2")(x)
+    b = layers.DepthwiseConv2D(3, padding="valid", activation="relu")(x)
+    x = layers.Concatenate()([a, b, layers.UpSampling2D()(layers.MaxPooling2D(2)(a))])
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(16, activation="swish")(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x)), (10, 10, 2)
+
+
+MODELS = {"headline": headline, "average": average, "residual": residual, "mixed": mixed}
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.05),
+    "nesterov": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "adam": lambda: keras.optimizers.Adam(amsgrad=True),
+    "adamw": lambda: keras.optimizers.AdamW(),
+    "rmsprop": lambda: keras.optimizers.RMSprop(momentum=0.5, centered=True),
+    "clipped": lambda: keras.optimizers.Adam(clipnorm=1.0),
+}
+
+
+def trained(make, optimizer, which: str, steps: int = 3, batch: int = 13):
+    keras.utils.set_random_seed(7)
+    keras.utils.clear_session()
+    model, shape = make()
+    model.compile(optimizer(), "sparse_categorical_crossentropy", metrics=["accuracy"], engine=which)
+    rng = np.random.default_rng(1)
+    found = []
+    for step in range(steps):
+        n = batch if step < steps - 1 else 5
+        x = rng.standard_normal((n, *shape)).astype("float32")
+        y = rng.integers(0, 10, n)
+        model.reset_metrics()
+        found.append(model.train_on_batch(x, y)[0])
+    return model, found, model.predict_on_batch(x)
+
+
+def close(found, expected, tolerance: float = 2e-4) -> None:
+    for a, b in zip(found, expected, strict=True):
+        assert np.abs(a - b).max() <= tolerance * max(1e-2, np.abs(b).max())
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_steps_are_those_of_the_reference(name: str) -> None:
+    fast, losses, outputs = trained(MODELS[name], OPTIMIZERS["nesterov"], "auto")
+    slow, expected, answers = trained(MODELS[name], OPTIMIZERS["nesterov"], "reference")
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    np.testing.assert_allclose(outputs, answers, atol=1e-4)
+    close(fast.get_weights(), slow.get_weights())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_are_those_of_the_reference(name: str) -> None:
+    fast, losses, _ = trained(MODELS["average"], OPTIMIZERS[name], "auto")
+    slow, expected, _ = trained(MODELS["average"], OPTIMIZERS[name], "reference")
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    # Adam's first steps are the signs of gradients: a gradient near 0 may go either way.
+    close(fast.get_weights(), slow.get_weights(), 2e-2)
+    assert fast.optimizer.iterations == slow.optimizer.iterations == 3
+
+
+@pytest.mark.parametrize("name", ["headline", "residual"])
+def test_any_number_of_threads_gives_the_same_bits(name: str, monkeypatch) -> None:
+    bits = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("PELLUCID_THREADS", threads)
+        model, losses, outputs = trained(MODELS[name], OPTIMIZERS["adamw"], "auto", batch=37)
+        bits.append([np.asarray(losses), outputs, *model.get_weights()])
+    for other in bits[1:]:
+        for a, b in zip(bits[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_step_that_is_not_finite_changes_nothing() -> None:
+    model, _, _ = trained(MODELS["residual"], OPTIMIZERS["rmsprop"], "auto")
+    weights = model.get_weights()
+    slots = [array.copy() for _, array in model.optimizer.variables]
+    x = np.zeros((13, 16, 16, 3), "float32")
+    x[4, 2, 3, 1] = np.nan
+    with pytest.raises(NonFiniteError, match="row 4"):
+        model.train_on_batch(x, np.zeros(13, int))
+    for a, b in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, (_, b) in zip(slots, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_reference_can_be_asked_for(monkeypatch) -> None:
+    with pytest.raises(ValueError, match="engine must be 'auto' or 'reference'"):
+        headline()[0].compile(engine="fast")
+    monkeypatch.setenv("PELLUCID_ENGINE", "reference")
+    assert engine.choose(None) == "reference"
+    assert engine.choose("auto") == "auto"
+
+
+def test_batches_of_every_size() -> None:
+    model, _, _ = trained(MODELS["average"], OPTIMIZERS["sgd"], "auto")
+    x = np.random.default_rng(0).standard_normal((300, 12, 12, 3)).astype("float32")
+    whole = model.predict(x, batch_size=300, verbose=0)
+    for size in (1, 2, 7, 64, 128):
+        np.testing.assert_allclose(model.predict(x, batch_size=size, verbose=0), whole, atol=1e-6)
+
+
+def test_the_cache_survives_damage_and_a_missing_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
+    trained(MODELS["average"], OPTIMIZERS["sgd"], "auto", steps=1)
+    target._loaded.clear()
+    trained(MODELS["average"], OPTIMIZERS["sgd"], "auto", steps=1)
+    entries = list((tmp_path / "code").glob("*.o"))
+    assert entries
+    for entry in entries:
+        entry.write_bytes(entry.read_bytes()[:100])
+    target._loaded.clear()
+    trained(MODELS["average"], OPTIMIZERS["sgd"], "auto", steps=1)
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    monkeypatch.setenv("PELLUCID_CACHE", str(file))
+    target._loaded.clear()
+    trained(MODELS["average"], OPTIMIZERS["sgd"], "auto", steps=1)
+
+
+def test_the_cache_is_kept_below_its_limit(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
+    monkeypatch.setattr(target, "CACHE_LIMIT", 2500)
+    for k in range(5):
+        target._write(f"{k}", bytes(1000))
+        os.utime(tmp_path / "code" / f"{k}.o", (k, k))
+    left = {path.name for path in (tmp_path / "code").iterdir()}
+    assert left == {"3.o", "4.o"}
+
+
+def test_without_llvmlite_the_reference_runs_and_says_so(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['llvmlite'] = None; sys.modules['llvmlite.binding'] = None\n"
+        "import numpy as np, pellucid as keras\n"
+        "m = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])\n"
+        "print(m.predict(np.zeros((4, 3), 'float32'), verbose=0).shape)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PELLUCID_ENGINE": "auto"},
+    )
+    assert done.stdout == "(4, 2)\n"
+    assert len(done.stderr.splitlines()) == 1
+    assert "reference engine runs" in done.stderr
+
+
+def test_the_table_names_kernels_and_what_fell_back() -> None:
+    model, _, _ = trained(MODELS["mixed"], OPTIMIZERS["sgd"], "auto")
+    plan = engine.plan_for(model.program(), 13)
+    assert plan is not None
+    text = table(plan, measure=False)
+    assert "conv2d" in text
+    assert "reference: up_sampling2d" in text or "reference: upsampling2d" in text
+    timed = [line for line in lines(plan, repeats=2) if line.share]
+    assert all(0 < line.share < 1.2 for line in timed)
+
+
+def test_threads_are_as_many_as_asked(monkeypatch) -> None:
+    monkeypatch.setenv("PELLUCID_THREADS", "3")
+    assert runtime.thread_count() == 3
+    monkeypatch.setenv("PELLUCID_THREADS", "none")
+    with pytest.raises(ValueError, match="PELLUCID_THREADS"):
+        runtime.thread_count()
