@@ -14,7 +14,8 @@ from typing import Any
 from contestants import CONTESTANTS
 
 # Okabe and Ito's palette, which is distinct for colour-blind people as well.
-PELLUCID_COLOUR, RIVAL_COLOUR, TEXT_COLOUR = "#0072B2", "#BBBBBB", "#333333"
+COLOURS = {"pellucid": "#0072B2", "pellucid-reference": "#56B4E9"}
+RIVAL_COLOUR, TEXT_COLOUR = "#BBBBBB", "#333333"
 
 
 def number(value: float) -> str:
@@ -95,7 +96,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
     for axis, row in zip(axes.flat, rows, strict=False):
         names = sorted(row["medians"], key=lambda name: goodness(row, name))
         values = [row["medians"][name] for name in names]
-        colours = [PELLUCID_COLOUR if n == "pellucid" else RIVAL_COLOUR for n in names]
+        colours = [COLOURS.get(name, RIVAL_COLOUR) for name in names]
         axis.barh(names, values, color=colours, height=0.7)
         for place, value in enumerate(values):
             axis.annotate(
