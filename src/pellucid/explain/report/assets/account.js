@@ -76,7 +76,7 @@ export function accountOf(book, address) {
     const values = parts.map((part) => part.value);
     const missing = values.includes(undefined);
     const value = (compute) => (missing ? undefined : compute());
-    if (kind === "+") return { kind: "sum", parts, value: value(() => exactSum(values)) };
+    if (kind === "+" || kind === "p") return { shares: kind === "p", kind: "sum", parts, value: value(() => exactSum(values)) };
     if (kind === "*") return { kind: "product", parts, value: value(() => values.reduce((a, b) => a * b, 1)) };
     if (kind === "m") return { kind: "maximum", parts, value: value(() => Math.max(...values)) };
     if (kind === "r") return { kind: "call", name: node[1], parts, value: recorded, recorded: true };
@@ -131,7 +131,7 @@ export function ledgerOf(book, address) {
   let how = node.kind;
   let parts = [];
   if (node.kind === "sum" || node.kind === "product") {
-    parts = summands(tree);
+    parts = node.shares ? node.parts.flatMap(summands) : summands(tree);
     how = parts.length > 1 || node.kind === "sum" ? "sum" : "product";
   } else if (node.kind === "maximum" || node.kind === "call") parts = node.parts;
   else parts = [node];

@@ -2,7 +2,7 @@
 
 import { cells, exactSum, factors, leading, ledgerOf } from "./account.js";
 import { difference } from "./arithmetic.js";
-import { count, h, m, plural, replace, text } from "./dom.js";
+import { count, h, plural, replace, text } from "./dom.js";
 import { definitions, equation, label } from "./formula.js";
 
 const SHOWN = 10;
@@ -49,6 +49,7 @@ function factorCell(book, factor) {
   if (factor.kind === "cell") return [value, " ", go(book, factor)];
   const inside = [...cells(factor)].slice(0, 1).map((cell) => go(book, cell));
   const name = factor.kind === "call" ? factor.name.replace("'", "′") : factor.name ?? "";
+  if (/^[-−]?\d+$/.test(name)) return value;
   return [value, " ", h("span", { class: "name" }, name, inside.length ? [" of ", inside] : null)];
 }
 
@@ -124,7 +125,7 @@ function besides(book, address) {
 function formulas(book, address, ledger) {
   const name = label(book.format(address));
   const parts = [h("div", { class: "formula" }, equation(name, ledger.tree, book, false)),
-    h("div", { class: "formula" }, equation(m("mrow", {}, label("")), ledger.tree, book, true, ledger.total))];
+    h("div", { class: "formula" }, equation(null, ledger.tree, book, true, ledger.total))];
   for (const named of [...definitions(ledger.tree).values()].slice(0, 6)) {
     parts.push(h("div", { class: "formula small" }, equation(label(named.name), named.inner, book, true, named.value)));
   }
@@ -162,7 +163,7 @@ export function showLedger(panel, book, address, mode, setMode) {
       }, name))) : null,
       h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Terms" }, table(book, ledger, chosen)),
       ledger.how === "maximum" || ledger.total === undefined ? null
-        : h("p", { class: "sum" }, "Added up: ", h("b", { id: "total" }, text(ledger.total, 9)), gap ? h("span", { class: "aside" }, ` — ${gap}.`)
+        : h("p", { class: "sum" }, ledger.how === "sum" ? "Added up: " : "Worked out: ", h("b", { id: "total" }, text(ledger.total, 9)), gap ? h("span", { class: "aside" }, ` — ${gap}.`)
           : ledger.fromRecord ? h("span", { class: "aside" }, " — the function’s value as recorded.") : null),
     ] : null,
     besides(book, address),
