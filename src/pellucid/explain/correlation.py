@@ -1,4 +1,4 @@
-"""The gradient of a convolution's input, seen in both ways.
+"""The gradient of a convolution's input, seen both ways.
 
 *Scatter*: each output cell hands back to every pixel that it read its own gradient δ times the
 weight that the pixel met. *Correlation*: a pixel's gradient is the window of δ around it,
@@ -80,8 +80,8 @@ class Plane:
 
     Attributes:
         channel: The indices of the weights that are not positions: (input channel, filter).
-        kernel: The kernel turned by 180°, (KH, KW).
-        window: δ under each cell of the turned kernel, (KH, KW); 0 where there is none.
+        kernel: The kernel, turned by 180° if the correlation says so, (KH, KW).
+        window: δ under each cell of that kernel, (KH, KW); 0 where there is none.
         addresses: The address of each δ, row by row; None where there is none.
         products: window · kernel.
     """
@@ -116,12 +116,14 @@ class Correlation:
     Attributes:
         address: The gradient's address.
         kernel: The kernel's name.
+        is_turned: Whether the kernel is turned; that of a transposed convolution is not.
         planes: One for each channel of the output.
         total: The sum of all products.
     """
 
     address: Address
     kernel: str
+    is_turned: bool
     planes: tuple[Plane, ...]
     total: float
 
@@ -130,6 +132,7 @@ class Correlation:
         return {
             "address": str(self.address),
             "kernel": self.kernel,
+            "is_turned": self.is_turned,
             "total": self.total,
             "planes": [plane.to_dict() for plane in self.planes],
         }
@@ -159,14 +162,17 @@ def correlation(ledger: Ledger) -> Correlation:
     if positions < 1 or any(weight.tensor != name for _, _, weight in pairs):
         raise _not_a_convolution(ledger)
     size = array.shape[:positions]
+    is_turned = _is_turned(pairs, positions)
     planes: dict[tuple[int, ...], dict[tuple[int, ...], tuple[Term, Address]]] = {}
     for term, delta, weight in pairs:
         index = weight.index or ()
-        place = tuple(n - 1 - k for k, n in zip(index[:positions], size, strict=True))
+        place = index[:positions]
+        if is_turned:
+            place = tuple(n - 1 - k for k, n in zip(place, size, strict=True))
         planes.setdefault(index[positions:], {})[place] = (term, delta)
     made = []
     for channel, cells in sorted(planes.items()):
-        turned = np.flip(array[(..., *channel)].astype(np.float64))
+        kernel = array[(slice(None),) * positions + channel].astype(np.float64)
         window, products = np.zeros(size), np.zeros(size)
         for place, (term, delta) in cells.items():
             window[place] = ledger.trace.value(delta)
@@ -175,9 +181,19 @@ def correlation(ledger: Ledger) -> Correlation:
             tuple(cells[(*row, k)][1] if (*row, k) in cells else None for k in range(size[-1]))
             for row in np.ndindex(size[:-1])
         )
-        made.append(Plane(channel, turned, window, rows, products))
+        made.append(
+            Plane(channel, np.flip(kernel) if is_turned else kernel, window, rows, products)
+        )
     total = math.fsum(number for plane in made for number in plane.products.ravel().tolist())
-    return Correlation(ledger.address, name, tuple(made), total)
+    return Correlation(ledger.address, name, is_turned, tuple(made), total)
+
+
+def _is_turned(pairs: list[tuple[Term, Address, Address]], positions: int) -> bool:
+    """Whether δ moves against the weights: it does for a convolution, not for a transposed one."""
+    deltas = np.array([(delta.index or ())[:positions] for _, delta, _ in pairs])
+    weights = np.array([(weight.index or ())[:positions] for _, _, weight in pairs])
+    apart = (deltas - deltas.mean(axis=0)) * (weights - weights.mean(axis=0))
+    return bool(apart.sum() <= 0)
 
 
 def _pairs(ledger: Ledger) -> list[tuple[Term, Address, Address]]:
