@@ -173,6 +173,7 @@ class Plan:
         self._table = np.zeros(max(1, len(compiled.schedule.places)), np.uint64)
         self._arrays: dict[Place, Array] = {}
         self._make_memory()
+        self._alone = batch_size == 1 and not compiled.builder.training
         self._controls = [self.control(section) for section in compiled.sections]
         self._launch = [
             (function, ctypes.cast(function, ctypes.c_void_p).value if function else 0)
@@ -196,6 +197,20 @@ class Plan:
                 value = next(v for v in self._fed() if v.name == place.name)
                 self._externals[value] = place
         self._seeded = False
+        compiled.builder.arrays = self.array
+        self._penalty_nodes = [
+            node
+            for node in compiled.builder.tail
+            if all(v is not None and v.variable is not None for v in node.inputs)
+        ]
+        made = {node.output for node in compiled.builder.tail}
+        self._copied = [
+            (output, self._value(output)) for output in dict.fromkeys(compiled.program.outputs)
+            if output.kind == "result" and output not in made
+        ]  # fmt: skip
+        self._runs = list(zip(compiled.sections, self._controls, self._launch, strict=True))
+        for control in self._controls:
+            control[THREADS] = 1 if self._alone else self.team.threads
 
     # Memory.
 
@@ -284,25 +299,18 @@ class Plan:
         return alive
 
     def _run(self, feeds: Mapping[Value, Array]) -> None:
-        compiled = self.compiled
-        compiled.builder.arrays = self.array
-        self._feeds = feeds
-        compiled.builder.feeds = feeds
+        builder = self.compiled.builder
+        builder.arrays, builder.feeds = self.array, feeds
         alive = self._bind(feeds)
         self._penalties = {  # of the weights as they are before the step
             node.output: node.op.forward(*(self._value(v) for v in node.inputs if v is not None))
-            for node in compiled.builder.tail
-            if all(v is not None and v.variable is not None for v in node.inputs)
+            for node in self._penalty_nodes
         }
         table = self._table.ctypes.data
-        alone = self.batch_size == 1 and not compiled.variables
-        for section, control, (function, address) in zip(
-            compiled.sections, self._controls, self._launch, strict=True
-        ):
+        for section, control, (function, address) in self._runs:
             if function is not None:
                 control[TARGET] = control[0]
-                control[THREADS] = 1 if alone else self.team.threads
-                self.team.run(function, address, table, control.ctypes.data, alone)
+                self.team.run(function, address, table, control.ctypes.data, self._alone)
             for job in section.after:
                 assert job.run is not None
                 job.run()
@@ -339,6 +347,8 @@ class Plan:
                 for v in node.inputs
             ]
             values[node.output] = node.op.forward(*given)
+        for output, memory in self._copied:
+            values[output] = memory.copy()
         for output in self.compiled.program.outputs:
             if output not in values:
                 values[output] = np.array(self._value(output))
@@ -369,8 +379,7 @@ class Plan:
             row[1] = (optimizer.weight_decay or 0.0) * rates[0]
             for place, array in compiled.slots:
                 self._table[place.slot] = array.ctypes.data
-        compiled.builder.arrays = self.array
-        compiled.builder.feeds = given
+        compiled.builder.arrays, compiled.builder.feeds = self.array, given
         self._seed(given)
         self._run(given)
         values = self._finish()
