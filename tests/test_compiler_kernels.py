@@ -65,7 +65,9 @@ def check(graph, arrays, lanes: int, *, uses_kernel: bool = True, batch: int | N
     loss = g.apply(WeightedMean(), losses, None)
     program = g.program([v for v, _ in inputs], [loss, y])
     trained = [v for v in variables if v.trainable]
-    smooth = [v for v, a in inputs if v.kind == "input" and a.dtype.kind == "f" and reaches(program, v)]
+    smooth = [
+        v for v, a in inputs if v.kind == "input" and a.dtype.kind == "f" and reaches(program, v)
+    ]
     compiled = Compiled(program, trained, wanted=smooth, target=target(lanes))
     if uses_kernel:
         assert compiled.builder.groups[0].kernels is not None, compiled.builder.groups[0].reason
@@ -113,21 +115,21 @@ def test_operation(name: str, case: Case, lanes: int) -> None:
     arrays = case.inputs(np.random.default_rng(0))
     op: Operation = case.op
     names = op.input_names(len(arrays))
-    first = next(a for n, a in zip(names, arrays) if n not in WEIGHTS)
-    same = [a is None or n in WEIGHTS or len(a) == len(first) for n, a in zip(names, arrays)]
+    first = next(a for n, a in zip(names, arrays, strict=True) if n not in WEIGHTS)
+    same = [a is None or n in WEIGHTS or len(a) == len(first) for n, a in zip(names, arrays, strict=True)]
     if not all(same) or op.output_shape(*[None if a is None else a.shape for a in arrays]) == ():
         pytest.skip("not over a batch")
     g = Tracer(True)
     node_inputs = [None if a is None else g.input((None, *a.shape[1:])) for a in arrays]
     probe = [
         g.weight(Variable(a, n)) if a is not None and n in WEIGHTS else v
-        for n, a, v in zip(names, arrays, node_inputs)
+        for n, a, v in zip(names, arrays, node_inputs, strict=True)
     ]
     g.apply(op, *probe)
     module, reason = find_kernel(g.nodes[-1])
     if module is None:
         pytest.skip(reason)
-    check(lambda g, *v: g.apply(op, *v), list(zip(names, arrays)), lanes)
+    check(lambda g, *v: g.apply(op, *v), list(zip(names, arrays, strict=True)), lanes)
 
 
 def conv_case(size, channels, filters, window, *, batch=3, seed=0, **options):

@@ -96,7 +96,9 @@ def trained(make, optimizer, which: str, steps: int = 3, batch: int = 13):
     keras.utils.set_random_seed(7)
     keras.utils.clear_session()
     model, shape = make()
-    model.compile(optimizer(), "sparse_categorical_crossentropy", metrics=["accuracy"], engine=which)
+    model.compile(
+        optimizer(), "sparse_categorical_crossentropy", metrics=["accuracy"], engine=which
+    )
     rng = np.random.default_rng(1)
     found = []
     for step in range(steps):

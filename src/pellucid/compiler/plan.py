@@ -22,7 +22,6 @@ from pellucid.compiler.schedule import (
     SPIN,
     TARGET,
     THREADS,
-    Job,
     Phase,
     Place,
     Section,
@@ -32,7 +31,7 @@ from pellucid.compiler.target import Target, compile_module, host
 from pellucid.graph import Node, Program, Value, Variable
 from pellucid.ops._operation import Array
 
-__all__ = ["Compiled", "Plan", "Unsupported"]
+__all__ = ["Compiled", "Plan", "UnsupportedError"]
 
 LINEAR = ("weighted_mean", "rescaling", "add")
 """Operations on the loss whose gradients do not depend on its value."""
@@ -42,7 +41,7 @@ SPINS = 4000
 """How often a thread looks whether the others have arrived before it lets others run."""
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The program is of a form that is not compiled; the reference engine runs it."""
 
 
@@ -93,7 +92,9 @@ class Compiled:
         self.code = compile_module(self.schedule.module, self.target)
         pointer, whole = ctypes.c_void_p, ctypes.c_int64
         self.functions = [
-            self.code.function(f"section{index}", pointer, pointer, whole) if section.phases else None
+            self.code.function(f"section{index}", pointer, pointer, whole)
+            if section.phases
+            else None
             for index, section in enumerate(self.sections)
         ]
 
@@ -113,7 +114,7 @@ class Compiled:
         for node in b.tail:
             linear = node.op.name in LINEAR
             if not linear and any(v is not None and v.variable is None for v in node.inputs):
-                raise Unsupported(f"the loss is made by {node.op.name}")
+                raise UnsupportedError(f"the loss is made by {node.op.name}")
         for value in self._tail_inputs:
             if b.wants(value):
                 gradient, _ = b.claim(value)
@@ -124,7 +125,7 @@ class Compiled:
                 self._penalty(node)
         missing = [v for v in self.variables if id(v) not in b.weight_gradients]
         if missing:
-            raise Unsupported(f"the loss does not depend on {missing[0].path}")
+            raise UnsupportedError(f"the loss does not depend on {missing[0].path}")
         self.update = _update.update_of(self.optimizer) if self.optimizer is not None else None
         self.schedule.wait()
         losses = [b.place(value) for value in self._tail_inputs]
@@ -142,14 +143,14 @@ class Compiled:
         if not b.wants(value):
             return
         target, add = b.weight_gradient(value)
-        scale = {"of": np.float32(1.0)}
+        scale: dict[str, Any] = {"of": np.float32(1.0)}
         self.penalty_scales = getattr(self, "penalty_scales", {})
         self.penalty_scales[node.output] = scale
 
         def run() -> None:
             assert value.variable is not None
             w = value.variable.value
-            share = node.op.backward(scale["of"], np.float32(0), w)[0]
+            share = node.op.backward(scale["of"], np.array(0), w)[0]
             array = b.array(target)
             array[...] = array + share if add else share
 
@@ -269,7 +270,9 @@ class Plan:
     def _parts(self, phase: Phase) -> list[int]:
         parts = []
         if phase.chain:
-            size = self.chunk if phase.chunked else max(1, min(self.chunk // 2, self.batch_size // 16))
+            size = (
+                self.chunk if phase.chunked else max(1, min(self.chunk // 2, self.batch_size // 16))
+            )
             parts += [-(-self.batch_size // size), size]
         for job in phase.items:
             parts += [job.count(self.batch_size), 0]
@@ -323,7 +326,9 @@ class Plan:
         for value, place in self._externals.items():
             shape = (self.batch_size, *place.shape)
             real = place.element == "float"
-            feeds[value] = rng.standard_normal(shape, np.float32) if real else np.zeros(shape, np.int32)
+            feeds[value] = (
+                rng.standard_normal(shape, np.float32) if real else np.zeros(shape, np.int32)
+            )
         return self._bind(feeds)
 
     def run_alone(self, section: Any, control: Array) -> None:
@@ -354,7 +359,9 @@ class Plan:
                 values[output] = np.array(self._value(output))
         return values
 
-    def forward(self, feeds: Sequence[Array], random: Mapping[Value, Array] | None = None) -> list[Array]:
+    def forward(
+        self, feeds: Sequence[Array], random: Mapping[Value, Array] | None = None
+    ) -> list[Array]:
         """Return the program's outputs."""
         given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
         self._run(given)
@@ -393,7 +400,8 @@ class Plan:
         updates = []
         for node in compiled.program.nodes:
             if node in compiled.builder.statistics:
-                keep = node.op.momentum
+                op: Any = node.op
+                keep = op.momentum
                 found = [self._arrays[place] for place in compiled.builder.statistics[node]]
                 news = [
                     keep * variable.value + (1 - keep) * new
@@ -437,7 +445,7 @@ class Plan:
                 None if v is None else self._value(v) if v.shape else np.float32(0)
                 for v in node.inputs
             ]
-            shares = node.op.backward(dy, np.float32(0), *given)
+            shares = node.op.backward(dy, np.array(0), *given)
             for value, share in zip(node.inputs, shares, strict=True):
                 if value is not None and share is not None:
                     found[value] = found[value] + share if value in found else share

@@ -1,4 +1,4 @@
-"""What a plan is made of, for people: groups, kernels, shapes, bytes, multiply-adds, share of peak."""
+"""What a plan is made of, for people: kernels, shapes, bytes, multiply-adds, share of peak."""
 
 from __future__ import annotations
 

@@ -109,10 +109,13 @@ def cells(f: Function, *places: Place) -> Iterator[tuple[list[Index], int | None
     height, width, channels = framed.shape
     with f.each(height) as r:
         for i, n in vectors_over(f, width * channels):
-            yield [
-                r * (width * channels if place.frame == NO_FRAME else place.row) + i
-                for place in places
-            ], n
+            yield (
+                [
+                    r * (width * channels if place.frame == NO_FRAME else place.row) + i
+                    for place in places
+                ],
+                n,
+            )
 
 
 Emit = Callable[[Function], None]
@@ -205,7 +208,9 @@ class Schedule:
         self.places.append(place)
         return place
 
-    def kernel(self, key: tuple[Hashable, ...], places: Sequence[Place], split: str, emit: Emit) -> str:
+    def kernel(
+        self, key: tuple[Hashable, ...], places: Sequence[Place], split: str, emit: Emit
+    ) -> str:
         """Return the name of the kernel for `key`, writing it if it is the first of its kind."""
         full = (key, split, tuple(place.element for place in places))
         if full not in self._kernels:
@@ -319,12 +324,8 @@ After the counters come, for each part of each phase, the number of pieces and t
 
 def emit_section(module: Module, name: str, section: Section) -> None:
     """Write a section's function: every thread calls it, and takes pieces until none are left."""
-    f = module.function(
-        name, {"table": "ptr*", "control": "i64*", "thread": "i64"}, export=True
-    )
+    f = module.function(name, {"table": "ptr*", "control": "i64*", "thread": "i64"}, export=True)
     table, control, thread = f.arguments
-    assert isinstance(table, Address) and isinstance(control, Address)
-    assert isinstance(thread, Value)
     batch = control.get(BATCH)
     threads = control.get(THREADS)
     target = control.get(TARGET)

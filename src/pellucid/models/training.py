@@ -11,9 +11,9 @@ from pellucid import callbacks as callbacks_module
 from pellucid import losses as losses_module
 from pellucid import metrics as metrics_module
 from pellucid import optimizers as optimizers_module
+from pellucid.compiler import engine as compiler
 from pellucid.data.dataset import Dataset, leaves
 from pellucid.data.iterables import as_dataset
-from pellucid.compiler import engine as compiler
 from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
 from pellucid.graph import Program, Tracer, Variable
 from pellucid.layers._symbolic import flatten, pack

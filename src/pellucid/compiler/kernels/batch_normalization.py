@@ -11,8 +11,8 @@ with the activation after it, which is part of the last forward pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels import activation
@@ -23,15 +23,19 @@ if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.compiler.schedule import Place
     from pellucid.graph import Node
+    from pellucid.graph import Value as GraphValue
 
 __all__ = ["backward", "forward", "fuses", "refusal"]
 
 
 def refusal(node: Node) -> str | None:
     """Return why there is no kernel for this node, or None."""
+    op: Any = node.op
     rank = len(node.output.shape)
-    last = node.op.axis in (-1, rank - 1)  # type: ignore[attr-defined]
-    return None if last and rank in (2, 4) else "batch normalisation over another axis than the last"
+    last = op.axis in (-1, rank - 1)
+    return (
+        None if last and rank in (2, 4) else "batch normalisation over another axis than the last"
+    )
 
 
 def fuses(group: Group, follower: Node, training: bool) -> bool:
@@ -62,7 +66,9 @@ def _sums(
                 ((begin + i) * f.lanes, lanes_of(f, begin + i, channels)) for i in range(length)
             ]
 
-            def over_rows(r: Index, acc: list[Value], chosen=chosen) -> list[Value]:
+            def over_rows(
+                r: Index, acc: list[Value], chosen: list[tuple[int, int]] = chosen
+            ) -> list[Value]:
                 def over_columns(c: Index, acc: list[Value]) -> list[Value]:
                     new = []
                     for k, n in chosen:
@@ -79,7 +85,7 @@ def _sums(
                     target.store(next(ends), k, n)
 
 
-def _pixels(f: Function, *places: Place):  # type: ignore[no-untyped-def]
+def _pixels(f: Function, *places: Place) -> Iterator[tuple[list[Index], Index, int | None]]:
     """Yield (where in each place, channel, count) for every vector of every pixel."""
     height, width, channels, _ = _image(places[0])
     rows = [_image(place)[3] for place in places]
@@ -88,7 +94,9 @@ def _pixels(f: Function, *places: Place):  # type: ignore[no-untyped-def]
             yield [r * row + c * channels + k for row in rows], k, n
 
 
-def _total(f: Function, source: Address, chunks: Address, stride: int, k: Index, n: int | None) -> Value:
+def _total(
+    f: Function, source: Address, chunks: Address, stride: int, k: Index, n: int | None
+) -> Value:
     """Return a vector summed over the chunks, in order."""
     (total,) = f.carry(
         chunks.get(), [f.zero()], lambda c, acc: [acc[0] + source.load(c * stride + k, n)]
@@ -115,8 +123,6 @@ def forward(b: Builder, group: Group) -> None:
         source, middle, spread, target = (next(given) for _ in range(4))
         factor = next(given) if gamma is not None else None
         summand = next(given) if beta is not None else None
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(middle, Address) and isinstance(spread, Address)
         for (i, j), k, n in _pixels(f, x, y):
             scale = spread.load(k, n)
             if isinstance(factor, Address):
@@ -134,7 +140,7 @@ def forward(b: Builder, group: Group) -> None:
 def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Place, Place]:
     """Return the places of the mean and of 1 / √(variance + ε), and add the jobs that fill them."""
     node = group.node
-    epsilon = node.op.epsilon  # type: ignore[attr-defined]
+    epsilon = group.op.epsilon
     inverse = b.extra(group, "1/deviation", (channels,), extent="whole")
 
     def invert(f: Function, variance: Address, target: Address) -> None:
@@ -142,12 +148,11 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
             root = f.intrinsic("sqrt", variance.load(k, n) + epsilon)
             target.store(f.splat(1.0) / root, k, n)
 
-    if not node.op.training:  # type: ignore[attr-defined]
+    if not group.op.training:
         mean, variance = b.place(node.inputs[3]), b.place(node.inputs[4])
 
         def emit_stored(f: Function) -> None:
             source, target, *_ = f.arguments
-            assert isinstance(source, Address) and isinstance(target, Address)
             invert(f, source, target)
 
         b.schedule.add(
@@ -165,15 +170,12 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
 
     def emit_sum(f: Function) -> None:
         source, target = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         _sums(f, [x], [target], lambda where, k, n: [source.load(where[0], n)])
 
     b.schedule.add(group.layer, ("sum", x.layout), "sample", [x, sums], [sums], emit_sum)
 
     def emit_mean(f: Function) -> None:
         source, chunks, target, _, batch = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(chunks, Address) and isinstance(batch, Value)
         for k, n in vectors_over(f, channels):
             total = _total(f, source, chunks, sums.stride, k, n)
             target.store(total / _count(f, batch, pixels), k, n)
@@ -186,8 +188,6 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
 
     def emit_squares(f: Function) -> None:
         source, middle, target = f.arguments
-        assert isinstance(source, Address) and isinstance(middle, Address)
-        assert isinstance(target, Address)
 
         def term(where: list[Index], k: Index, n: int | None) -> list[Value]:
             away = source.load(where[0], n) - middle.load(k, n)
@@ -201,9 +201,6 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
 
     def emit_variance(f: Function) -> None:
         source, chunks, target, deviation, _, batch = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(chunks, Address) and isinstance(batch, Value)
-        assert isinstance(deviation, Address)
         for k, n in vectors_over(f, channels):
             total = _total(f, source, chunks, squares.stride, k, n)
             target.store(total / _count(f, batch, pixels), k, n)
@@ -221,7 +218,7 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
     node = group.node
-    training = node.op.training  # type: ignore[attr-defined]
+    training = group.op.training
     x, g = b.place(node.inputs[0]), gated(b, group)
     channels, pixels = x.shape[-1], math.prod(x.shape[:-1])
     mean = b.extra(group, "mean") if training else b.place(node.inputs[3])
@@ -233,9 +230,6 @@ def backward(b: Builder, group: Group) -> None:
 
     def emit_sums(f: Function) -> None:
         source, gradient, middle, spread, plain, weighted = f.arguments
-        assert isinstance(source, Address) and isinstance(gradient, Address)
-        assert isinstance(middle, Address) and isinstance(spread, Address)
-        assert isinstance(plain, Address) and isinstance(weighted, Address)
 
         def term(where: list[Index], k: Index, n: int | None) -> list[Value]:
             dy = gradient.load(where[1], n)
@@ -266,10 +260,6 @@ def backward(b: Builder, group: Group) -> None:
             next(given) for _ in range(8)
         )
         factor = next(given) if gamma is not None else None
-        assert isinstance(source, Address) and isinstance(gradient, Address)
-        assert isinstance(middle, Address) and isinstance(spread, Address)
-        assert isinstance(plain, Address) and isinstance(weighted, Address)
-        assert isinstance(target, Address) and isinstance(shares, Address)
         share = shares.broadcast()
         for (i, j, o), k, n in _pixels(f, x, g, dx):
             value = gradient.load(j, n)
@@ -283,7 +273,17 @@ def backward(b: Builder, group: Group) -> None:
             target.store(value + target.load(o, n) if add else value, o, n)
 
     share = _share(b, group, pixels)
-    places = [x, g, mean, inverse, dbeta, dgamma, share, dx, *([gamma] if gamma is not None else [])]
+    places = [
+        x,
+        g,
+        mean,
+        inverse,
+        dbeta,
+        dgamma,
+        share,
+        dx,
+        *([gamma] if gamma is not None else []),
+    ]
     key = ("normalization_data", training, x.layout, g.layout, dx.layout, gamma is None, add)
     b.schedule.add(group.layer, key, "sample", places, [dx], emit)
 
@@ -294,20 +294,22 @@ def _share(b: Builder, group: Group, pixels: int) -> Place:
 
     def emit(f: Function) -> None:
         target, _, batch = f.arguments
-        assert isinstance(target, Address) and isinstance(batch, Value)
         target.put(f.constant(1.0, "float") / f.convert(batch * pixels, "float"))
 
-    b.schedule.add(group.layer, ("share", pixels), "item", [share], [share], emit, count=lambda _: 1)
+    b.schedule.add(
+        group.layer, ("share", pixels), "item", [share], [share], emit, count=lambda _: 1
+    )
     return share
 
 
-def _hand_over(b: Builder, group: Group, value: object, total: Place, channels: int) -> None:
+def _hand_over(
+    b: Builder, group: Group, value: GraphValue | None, total: Place, channels: int
+) -> None:
     """Add the job that makes a sum the gradient of a weight."""
-    gradient, add = b.weight_gradient(value)  # type: ignore[arg-type]
+    gradient, add = b.weight_gradient(value)
 
     def emit(f: Function) -> None:
         source, target, *_ = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         for k, n in vectors_over(f, channels):
             found = source.load(k, n)
             target.store(found + target.load(k, n) if add else found, k, n)

@@ -24,9 +24,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Address, Function
+from pellucid.compiler.ir import Address, Function, Value
 from pellucid.compiler.kernels import activation
 from pellucid.compiler.kernels._sweep import (
     Sweep,
@@ -55,8 +55,10 @@ __all__ = ["backward", "forward", "frame", "fuses"]
 def windows_of(group: Group) -> Windows:
     """Return the convolution's windows over its input."""
     x, kernel = group.node.inputs[0], group.node.inputs[1]
-    assert x is not None and kernel is not None
-    return group.node.op._windows(x.shape, kernel.shape)  # type: ignore[attr-defined]
+    assert x is not None
+    assert kernel is not None
+    found: Windows = group.op._windows(x.shape, kernel.shape)
+    return found
 
 
 def frame(group: Group) -> Frame:
@@ -66,10 +68,10 @@ def frame(group: Group) -> Frame:
 
 def fuses(group: Group, follower: Node, training: bool) -> bool:
     """Whether the pooling after it can be done in its registers."""
-    op = follower.op
-    pool = op._windows(follower.inputs[0].shape)  # type: ignore[attr-defined, union-attr]
-    apart = op.strides == op.pool_size and pool.padding == ((0, 0), (0, 0))  # type: ignore[attr-defined]
-    small = math.prod(op.pool_size) <= 9  # type: ignore[attr-defined]
+    op: Any = follower.op
+    pool = op._windows(group.output.shape)
+    apart = op.strides == op.pool_size and pool.padding == ((0, 0), (0, 0))
+    small = math.prod(op.pool_size) <= 9
     if isinstance(op, MaxPool2D):
         return apart and small and activation.monotone_piecewise(group.activation)
     return apart and small and not training
@@ -77,8 +79,9 @@ def fuses(group: Group, follower: Node, training: bool) -> bool:
 
 def _geometry(group: Group, x: Place, y_row: int) -> Sweep:
     """Return the forward sweep of one group of channels."""
-    op, kernel = group.node.op, group.node.inputs[1]
-    assert isinstance(op, Conv2D) and kernel is not None
+    op, kernel = group.op, group.node.inputs[1]
+    assert isinstance(op, Conv2D)
+    assert kernel is not None
     kh, kw, per_group, filters = (n or 0 for n in kernel.shape)
     windows = windows_of(group)
     rows, columns = windows.output
@@ -115,7 +118,7 @@ def _corner(group: Group, x: Place) -> int:
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
     node = group.node
-    op = node.op
+    op = group.op
     assert isinstance(op, Conv2D)
     x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
     bias = b.place(node.inputs[2]) if node.inputs[2] is not None else None
@@ -131,10 +134,8 @@ def forward(b: Builder, group: Group) -> None:
         image, kernel, result = (next(given) for _ in range(3))
         vector = next(given) if bias is not None else None
         places = next(given) if winner is not None else None
-        assert isinstance(image, Address) and isinstance(kernel, Address)
-        assert isinstance(result, Address)
 
-        def act(value):
+        def act(value: Value) -> Value:
             return activation.apply(f, group.activation, value)
 
         with f.each(op.groups) as g:
@@ -152,7 +153,16 @@ def forward(b: Builder, group: Group) -> None:
 
     places = [p for p in (x, w, y, bias, winner) if p is not None]
     writes = [p for p in (y, winner) if p is not None]
-    key = ("conv2d", s, corner, op.groups, bias is None, group.activation, group.pool, winner is None)
+    key = (
+        "conv2d",
+        s,
+        corner,
+        op.groups,
+        bias is None,
+        group.activation,
+        group.pool,
+        winner is None,
+    )
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
     b.schedule.add(group.layer, key, "sample", places, writes, emit, macs=macs)
 
@@ -167,8 +177,6 @@ def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
 
     def emit(f: Function) -> None:
         gradient, output, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(output, Address)
-        assert isinstance(target, Address)
         for (i, j, k), n in cells(f, dy, y, dz):
             value = activation.slope_from_output(f, op, gradient.load(i, n), output.load(j, n))
             target.store(value, k, n)
@@ -189,7 +197,6 @@ def backward(b: Builder, group: Group) -> None:
 
         def emit(f: Function) -> None:
             gradient, target = f.arguments
-            assert isinstance(gradient, Address) and isinstance(target, Address)
             bias_gradient(f, s, gradient, target, 1, 0)
 
         b.schedule.add(group.layer, ("bias_gradient", s), "sample", [g, total], [total], emit)
@@ -245,8 +252,6 @@ def _expanded(b: Builder, group: Group, g: Place) -> Place:
 
     def emit(f: Function) -> None:
         gradient, places, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(places, Address)
-        assert isinstance(target, Address)
         from pellucid.compiler.ir import vectors_over
 
         with f.each(rows) as r, f.each(columns) as c:
@@ -264,7 +269,7 @@ def _expanded(b: Builder, group: Group, g: Place) -> Place:
 
 
 def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
-    op = group.node.op
+    op = group.op
     assert isinstance(op, Conv2D)
     total = b.collect(group.node.inputs[1])
     s = _geometry(group, x, dz.row)
@@ -273,8 +278,6 @@ def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
 
     def emit(f: Function) -> None:
         image, gradient, target = f.arguments
-        assert isinstance(image, Address) and isinstance(gradient, Address)
-        assert isinstance(target, Address)
         with f.each(op.groups) as g:
             here = image + corner + g * per_group
             weight_gradient(f, s, here, gradient + g * s.outputs, target + g * s.outputs, 1, 0, 0)
@@ -318,8 +321,9 @@ def _phases(axis: Axis) -> list[_Phase]:
 
 
 def _data_backward(b: Builder, group: Group, dz: Place) -> None:
-    op, kernel = group.node.op, group.node.inputs[1]
-    assert isinstance(op, Conv2D) and kernel is not None
+    op, kernel = group.op, group.node.inputs[1]
+    assert isinstance(op, Conv2D)
+    assert kernel is not None
     kh, kw, c, filters = (n or 0 for n in kernel.shape)
     o = filters // op.groups
     turned = _turned(b, group, (kh, kw, c, filters))
@@ -330,8 +334,6 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
 
     def emit(f: Function) -> None:
         gradient, weights, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(weights, Address)
-        assert isinstance(target, Address)
         with f.each(op.groups) as g:
             for r, q in pairs:
                 here = target + (r.begin * dx.row + q.begin * channels) + g * c
@@ -354,7 +356,14 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
                     continue
                 source = gradient + (r.offset * dz.row + q.offset * filters) + g * o
                 first = weights + (r.first * kw + q.first) * filters * c + g * (o * c)
-                sweep(f, s, source, first, from_bias(f, None), to_image(f, s, here, lambda v: v, add=add))
+                sweep(
+                    f,
+                    s,
+                    source,
+                    first,
+                    from_bias(f, None),
+                    to_image(f, s, here, lambda v: v, add=add),
+                )
 
     key = ("conv2d_data", dz.layout, dx.layout, kernel.shape, op, add)
     macs = math.prod(dz.shape) * kh * kw * c
@@ -373,14 +382,13 @@ def _clear(f: Function, s: Sweep, y: Address) -> None:
 def _turned(b: Builder, group: Group, shape: tuple[int, int, int, int]) -> Place:
     """Return the kernel read backwards and transposed: (KH, KW, groups, O/groups, C/groups)."""
     kh, kw, c, filters = shape
-    groups = group.node.op.groups  # type: ignore[attr-defined]
+    groups = group.op.groups
     o = filters // groups
     w = b.place(group.node.inputs[1])
     turned = b.schedule.place(f"{w.name} (turned)", shape, extent="whole")
 
     def emit(f: Function) -> None:
         source, target, item, _ = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         backwards = kh * kw - 1 - item
         with f.each(groups) as g:
             transpose(
@@ -389,6 +397,12 @@ def _turned(b: Builder, group: Group, shape: tuple[int, int, int, int]) -> Place
             )  # fmt: skip
 
     b.schedule.add(
-        group.layer, ("turn", shape, groups), "item", [w, turned], [turned], emit, count=lambda _: kh * kw
+        group.layer,
+        ("turn", shape, groups),
+        "item",
+        [w, turned],
+        [turned],
+        emit,
+        count=lambda _: kh * kw,
     )
     return turned
