@@ -34,9 +34,7 @@ _complaints: set[str] = set()
 class _Entry:
     """What is kept of a program: its machine code, and plans by batch size, used last at the end."""
 
-    def __init__(
-        self, key: tuple[Any, ...], compiled: Compiled | None, reason: str
-    ) -> None:
+    def __init__(self, key: tuple[Any, ...], compiled: Compiled | None, reason: str) -> None:
         self.key, self.compiled, self.reason = key, compiled, reason
         self.plans: dict[int, Plan] = {}
 

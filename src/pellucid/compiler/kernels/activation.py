@@ -63,7 +63,9 @@ FORWARD: dict[str, Forward] = {
     "relu": _relu,
     "relu6": lambda f, x, a: _clipped(f, x, 0.0, 6.0),
     "leaky_relu": lambda f, x, a: f.select(x > 0.0, x, x * (a.negative_slope or 0.0)),
-    "elu": lambda f, x, a: f.select(x > 0.0, x, m.expm1(f, f.select(x > 0.0, 0.0, x)) * (a.alpha or 0.0)),
+    "elu": lambda f, x, a: f.select(
+        x > 0.0, x, m.expm1(f, f.select(x > 0.0, 0.0, x)) * (a.alpha or 0.0)
+    ),
     "selu": lambda f, x, a: f.select(
         x > 0.0, x * SELU_SCALE, m.expm1(f, f.select(x > 0.0, 0.0, x)) * (SELU_SCALE * SELU_ALPHA)
     ),

@@ -40,6 +40,12 @@ from pellucid.compiler.kernels._sweep import (
 from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
 from pellucid.compiler.kernels._winners import winners_backward, winners_pay
+from pellucid.compiler.kernels._winograd import (
+    transform_weights,
+    winograd,
+    winograd_pays,
+    winograd_scratch,
+)
 from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
 from pellucid.ops._window import Axis, Windows
 from pellucid.ops.conv2d import Conv2D
@@ -62,8 +68,13 @@ def windows_of(group: Group) -> Windows:
 
 
 def frame(group: Group) -> Frame:
-    """Return the zeros that must be around the input."""
-    return windows_of(group).padding
+    """Return the zeros that must be around the input: the padding, and whole tiles' worth."""
+    windows = windows_of(group)
+    (top, bottom), (left, right) = windows.padding
+    three = windows.rows.window == windows.columns.window == 3
+    if three and group.pool is None and group.op.strides == group.op.dilation_rate == (1, 1):
+        bottom, right = bottom + windows.output[0] % 2, right + windows.output[1] % 2
+    return ((top, bottom), (left, right))
 
 
 def fuses(group: Group, follower: Node, training: bool) -> bool:
@@ -129,6 +140,13 @@ def forward(b: Builder, group: Group) -> None:
     per_group = w.shape[2]
     unit = (1, 1) if group.pool is None else group.pool.pool_size
 
+    fast = op.groups == 1 and winograd_pays(b.target.width, s, op.strides)
+    transformed = _transformed(b, group, w) if fast else None
+    scratch = []
+    if fast:
+        sizes = winograd_scratch(s)
+        scratch = [b.extra(group, f"tiles {k}", (size,)) for k, size in enumerate(sizes)]
+
     def emit(f: Function) -> None:
         given = iter(f.arguments)
         image, kernel, result = (next(given) for _ in range(3))
@@ -140,31 +158,44 @@ def forward(b: Builder, group: Group) -> None:
 
         with f.each(op.groups) as g:
             here = result + g * s.outputs
-            start = from_bias(f, vector + g * s.outputs if isinstance(vector, Address) else None)
+            own_bias = None if vector is None else vector + g * s.outputs
             finish = to_image(f, s, here, act)
             if group.pool is not None:
-                won = places + g * s.outputs if isinstance(places, Address) else None
+                won = None if places is None else places + g * s.outputs
                 finish = to_pool(
                     f, here, s.y_row, s.y_column, unit, act,
                     winner=won, winner_row=y.shape[1] * y.shape[2],
                     average=not isinstance(group.pool, MaxPool2D),
                 )  # fmt: skip
-            sweep(f, s, image + corner + g * per_group, kernel + g * s.outputs, start, finish, unit)
+            source = image + corner + g * per_group
+            if fast:
+                winograd(f, s, source, kernel, next(given), next(given), own_bias, finish)
+            else:
+                start = from_bias(f, own_bias)
+                sweep(f, s, source, kernel + g * s.outputs, start, finish, unit)
 
-    places = [p for p in (x, w, y, bias, winner) if p is not None]
-    writes = [p for p in (y, winner) if p is not None]
-    key = (
-        "conv2d",
-        s,
-        corner,
-        op.groups,
-        bias is None,
-        group.activation,
-        group.pool,
-        winner is None,
-    )
+    places = [p for p in (x, transformed or w, y, bias, winner) if p is not None] + scratch
+    writes = [p for p in (y, winner) if p is not None] + scratch
+    word = "conv2d_winograd" if fast else "conv2d"
+    key = (word, s, corner, op.groups, bias is None, group.activation, group.pool, winner is None)
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
     b.schedule.add(group.layer, key, "sample", places, writes, emit, macs=macs)
+
+
+def _transformed(b: Builder, group: Group, w: Place) -> Place:
+    """Return the place of Winograd's transformed weights (16, C, O)."""
+    _, _, depth, outputs = w.shape
+    u = b.extra(group, "weights by tile", (16, depth, outputs), extent="whole")
+
+    def emit(f: Function) -> None:
+        source, target, item, _ = f.arguments
+        transform_weights(f, source, target, depth, outputs, item)
+
+    b.schedule.add(
+        group.layer, ("transform_weights", depth, outputs), "item", [w, u], [u], emit,
+        count=lambda _: depth,
+    )  # fmt: skip
+    return u
 
 
 def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
