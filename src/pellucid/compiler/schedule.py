@@ -273,6 +273,7 @@ class Schedule:
 
     def sections(self) -> list[Section]:
         """Return the jobs as sections of phases, and find which places can be scratch."""
+        self._join_chains()
         self._find_scratch()
         found = [Section()]
         for level in range(max((job.level for job in self.jobs), default=-1) + 1):
@@ -290,6 +291,23 @@ class Schedule:
                 found[-1].after = python
                 found.append(Section())
         return [section for section in found if section.phases or section.after]
+
+    def _join_chains(self) -> None:
+        """Move each job that follows the samples to the phase of the first that needs it."""
+        for position in reversed(range(len(self.jobs))):
+            job = self.jobs[position]
+            if not job.chained:
+                continue
+            latest = None
+            for later in self.jobs[position + 1 :]:
+                touches = any(p in job.writes for p in later.reads) or any(
+                    p in job.reads for p in later.writes
+                )
+                if touches:
+                    bound = later.level if later.chained else later.level - 1
+                    latest = bound if latest is None else min(latest, bound)
+            if latest is not None:
+                job.level = max(job.level, latest)
 
     def _find_scratch(self) -> None:
         """Find the places that need be there for one sample at a time alone.
