@@ -71,10 +71,16 @@ def frame(group: Group) -> Frame:
     """Return the zeros that must be around the input: the padding, and whole tiles' worth."""
     windows = windows_of(group)
     (top, bottom), (left, right) = windows.padding
-    three = windows.rows.window == windows.columns.window == 3
-    if three and group.pool is None and group.op.strides == group.op.dilation_rate == (1, 1):
+    if _in_tiles(group) and group.pool is None:
         bottom, right = bottom + windows.output[0] % 2, right + windows.output[1] % 2
     return ((top, bottom), (left, right))
+
+
+def _in_tiles(group: Group) -> bool:
+    """Whether Winograd's tiles may be used: then images of odd sides need a cell more of zeros."""
+    windows = windows_of(group)
+    three = windows.rows.window == windows.columns.window == 3
+    return three and group.op.strides == group.op.dilation_rate == (1, 1)
 
 
 def fuses(group: Group, follower: Node, training: bool) -> bool:
@@ -185,7 +191,7 @@ def forward(b: Builder, group: Group) -> None:
 def _transformed(b: Builder, group: Group, w: Place) -> Place:
     """Return the place of Winograd's transformed weights (16, C, O)."""
     _, _, depth, outputs = w.shape
-    u = b.extra(group, "weights by tile", (16, depth, outputs), extent="whole")
+    u = b.schedule.place(f"{w.name} (by tile)", (16, depth, outputs), extent="whole")
 
     def emit(f: Function) -> None:
         source, target, item, _ = f.arguments
@@ -257,7 +263,8 @@ def _frame_for_data(b: Builder, group: Group) -> Frame:
             (max(0, p.count - 1 + p.offset + (p.taps - 1) * p.step - (count - 1)) for p in phases),
             default=0,
         )
-        sides.append((before, after))
+        whole_tiles = axis.size % 2 if _in_tiles(group) else 0
+        sides.append((before, after + whole_tiles))
     return (sides[0], sides[1])
 
 
@@ -363,42 +370,46 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
     channels = dx.shape[2]
     pairs = [(r, q) for r in _phases(windows.rows) for q in _phases(windows.columns)]
 
+    def image(r: _Phase, q: _Phase) -> Sweep:
+        taps = (
+            Taps(r.taps, r.step * dz.row, r.w_step * kw * filters * c),
+            Taps(q.taps, q.step * filters, q.w_step * filters * c),
+        )
+        steps = op.strides[0] * dx.row, op.strides[1] * channels
+        return Sweep(r.count, q.count, c, dz.row, filters, *steps, Run(taps, o, c))
+
+    whole = image(*pairs[0])
+    fast = op.groups == 1 and winograd_pays(b.target.width, whole, op.strides)
+    if fast:
+        turned = _transformed(b, group, turned)
+    sizes = winograd_scratch(whole) if fast else ()
+    scratch = [b.extra(group, f"gradient tiles {k}", (size,)) for k, size in enumerate(sizes)]
+
     def emit(f: Function) -> None:
-        gradient, weights, target = f.arguments
+        gradient, weights, target, *tiles = f.arguments
+        if fast:
+            (r, q) = pairs[0]
+            source = gradient + (r.offset * dz.row + q.offset * filters)
+            finish = to_image(f, whole, target, lambda value: value, add=add)
+            winograd(f, whole, source, weights, tiles[0], tiles[1], None, finish)
+            return
         with f.each(op.groups) as g:
             for r, q in pairs:
                 here = target + (r.begin * dx.row + q.begin * channels) + g * c
-                empty = not (r.taps and q.taps)
-                run = Run(
-                    (
-                        Taps(r.taps, r.step * dz.row, r.w_step * kw * filters * c),
-                        Taps(q.taps, q.step * filters, q.w_step * filters * c),
-                    ),
-                    o,
-                    c,
-                )
-                s = Sweep(
-                    r.count, q.count, c, dz.row, filters,
-                    op.strides[0] * dx.row, op.strides[1] * channels, run,
-                )  # fmt: skip
-                if empty:
+                s = image(r, q)
+                if not (r.taps and q.taps):
                     if not add:
                         _clear(f, s, here)
                     continue
                 source = gradient + (r.offset * dz.row + q.offset * filters) + g * o
                 first = weights + (r.first * kw + q.first) * filters * c + g * (o * c)
-                sweep(
-                    f,
-                    s,
-                    source,
-                    first,
-                    from_bias(f, None),
-                    to_image(f, s, here, lambda v: v, add=add),
-                )
+                finish = to_image(f, s, here, lambda value: value, add=add)
+                sweep(f, s, source, first, from_bias(f, None), finish)
 
     key = ("conv2d_data", dz.layout, dx.layout, kernel.shape, op, add)
     macs = math.prod(dz.shape) * kh * kw * c
-    b.schedule.add(group.layer, key, "sample", [dz, turned, dx], [dx], emit, macs=macs)
+    places = [dz, turned, dx, *scratch]
+    b.schedule.add(group.layer, key, "sample", places, [dx, *scratch], emit, macs=macs)
 
 
 def _clear(f: Function, s: Sweep, y: Address) -> None:
@@ -416,7 +427,7 @@ def _turned(b: Builder, group: Group, shape: tuple[int, int, int, int]) -> Place
     groups = group.op.groups
     o = filters // groups
     w = b.place(group.node.inputs[1])
-    turned = b.schedule.place(f"{w.name} (turned)", shape, extent="whole")
+    turned = b.schedule.place(f"{w.name} (turned)", (kh, kw, filters, c), extent="whole")
 
     def emit(f: Function) -> None:
         source, target, item, _ = f.arguments
