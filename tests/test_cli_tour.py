@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -47,14 +48,19 @@ def test_its_folder_holds_the_model_and_the_pictures(tour: tuple[Outcome, Path])
     assert np.sum(counts) == 2000
 
 
-def test_what_it_suggests_runs(tour: tuple[Outcome, Path]) -> None:
-    _, folder = tour
-    found = run("predict", folder / "model.keras", folder / "digit.png")
-    assert found.code == 0, found.err
-    out = folder / "more.png"
-    assert run("filters", folder / "model.keras", "--layer", "conv2d_1", "--out", out).code == 0
-    assert width(out) > 400
-    out.unlink()
+def test_what_it_suggests_runs(
+    tour: tuple[Outcome, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = tour
+    monkeypatch.chdir(tmp_path)
+    suggested = re.findall(r"^pellucid (.+)$", found.out, re.MULTILINE)
+    assert len(suggested) >= 5
+    for line in suggested:
+        arguments = shlex.split(line)
+        if arguments[0] != "train":
+            outcome = run(*arguments)
+            assert outcome.code == 0, (line, outcome.err)
+    assert width(Path("filters.png")) > 400
 
 
 def test_the_number_followed_is_the_models_own_at_every_step() -> None:

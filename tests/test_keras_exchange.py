@@ -103,7 +103,8 @@ def check_sent(keras_oracle, model, arrays, path, trains=True, **settings):
         steps=saved_models.STEPS if trains else 0,
         **settings,
     )
-    assert layers == [layer.name for layer in model.layers]
+    if "into" not in settings:
+        assert layers == [layer.name for layer in model.layers]
     close(model.get_weights(), of(results, "w"), 0, "weight")
     close(model.predict(of(arrays, "x0_"), verbose=0), of(results, "p"), 1e-5, "prediction")
     if "o0" in results:

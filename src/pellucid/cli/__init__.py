@@ -24,6 +24,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "predict",
+    "explain",
     "summary",
     "filters",
     "features",

@@ -42,7 +42,7 @@ def tell(story: Story, form: str, path: str | None, output: Output) -> None:
     if path is not None:
         atomic_write(path, render(story, form).encode())
         output.line(f"Written to {shown_path(path)}")
-    elif form == "text":
+    elif form == "text" and output.console.is_terminal:
         width = min(output.console.width, _WIDEST)
         for renderable in renderables(story, width):
             output.console.print(renderable, width=width)

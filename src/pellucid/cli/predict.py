@@ -28,7 +28,7 @@ _BATCH = 64
 @json_option
 @quiet_option
 def command(model: str, files: tuple[str, ...], top: int) -> int:
-    """Say what a model sees in pictures, or predicts for the rows of a CSV table.
+    """Say what a model sees in pictures, or predicts for rows.
 
     MODEL is a .keras file; FILES are pictures, folders of pictures (looked through to the bottom),
     patterns such as 'photos/*.jpg', or tables. Each is treated as the model's training data was.

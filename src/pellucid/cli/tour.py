@@ -188,10 +188,12 @@ def _draw(
 
 def _suggest(output: Output, folder: Path) -> None:
     place = shown_path(folder)
+    model, digit = f"{place}/model.keras", f"{place}/digit.png"
     suggestions = [
-        (f"pellucid predict {place}/model.keras {place}/digit.png", "or a photo of your own digit"),
-        (f"pellucid filters {place}/model.keras --layer conv2d_1", "the second convolution"),
-        (f"pellucid evaluate {place}/model.keras mnist", "all 10,000 test pictures"),
+        (f"pellucid predict {model} {digit}", "or a photograph of a digit of your own"),
+        (f"pellucid explain {digit} --model {model}", "where the answer comes from, and back"),
+        (f"pellucid filters {model} --layer conv2d_1", "the second convolution"),
+        (f"pellucid evaluate {model} mnist", "all 10,000 test pictures"),
         ("pellucid train mnist --epochs 6 --validation 0", "all 60,000 pictures: 99%"),
         ("pellucid train FOLDER", "your own pictures, one folder for each class"),
     ]

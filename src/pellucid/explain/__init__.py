@@ -10,6 +10,7 @@
 | `ledger`           | the account of one number: formula, terms, running sum, total      |
 | `verification`     | the number checked: terms, engines, finite differences             |
 | `paths`            | how one number reaches another                                     |
+| `correlation`      | the gradient of a convolution's input, seen in both ways           |
 | `receptive_field`  | which inputs a number can depend on, and which it does             |
 | `change`           | what would follow if a number were another one                     |
 """

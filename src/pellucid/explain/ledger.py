@@ -19,6 +19,7 @@ from pellucid.explain.formula import Located, definitions, located, number, text
 from pellucid.ops._terms import Call, Cell, Constant, Expression, Maximum, Named, Product, Sum
 
 if TYPE_CHECKING:
+    from pellucid.explain.correlation import Correlation, Scatter
     from pellucid.explain.trace import Trace
     from pellucid.explain.verification import Verification
 
@@ -324,6 +325,29 @@ class Ledger:
                 f"{', '.join(map(str, addresses))}; received {factor}."
             )
         return self.trace[addresses[factor]]
+
+    def scatter(self) -> Scatter:
+        """Return the gradient of what a convolution reads as what each output cell hands back.
+
+        Raises:
+            ArgumentError: Its terms are not each an output's gradient times a weight.
+        """
+        from pellucid.explain.correlation import scatter
+
+        return scatter(self)
+
+    def correlation(self) -> Correlation:
+        """Return the gradient of what a convolution reads as a correlation.
+
+        It is the output's gradient correlated with the kernel turned by 180°: the same terms as
+        `scatter` has, in another order.
+
+        Raises:
+            ArgumentError: Its terms are not each an output's gradient times a kernel's weight.
+        """
+        from pellucid.explain.correlation import correlation
+
+        return correlation(self)
 
     def verify(self, finite_difference: bool = False) -> Verification:
         """Check the number: its terms recombined, the engines, for a gradient finite differences.

@@ -146,10 +146,7 @@ def find_path(trace: Trace, first: Address, second: Address) -> Path:
         allowed = reachable(trace, gradients.of, end.cell)
         if _leads(value, start.cell, allowed):
             return _walked(trace, start, end, gradients, allowed)
-    raise ArgumentError(
-        f"There is no path between {first} and {second}: neither was made from the other. "
-        f"trace.receptive_field(address) says what a number was made from."
-    )
+    raise _no_path(first, second)
 
 
 def all_paths(trace: Trace, start: Address, end: Address) -> Iterator[tuple[list[Address], float]]:
@@ -171,6 +168,13 @@ def all_paths(trace: Trace, start: Address, end: Address) -> Iterator[tuple[list
             open_.append(([*addresses, following], product * edge.slope))
 
 
+def _no_path(first: Address, second: Address) -> ArgumentError:
+    return ArgumentError(
+        f"There is no path between {first} and {second}: neither was made from the other. "
+        f"trace.receptive_field(address) says what a number was made from."
+    )
+
+
 def _walked(
     trace: Trace,
     start: Address,
@@ -186,6 +190,8 @@ def _walked(
             for edge in _edges(trace, gradients, trace.value_of(here), here.cell)
             if _leads(edge.node.output, edge.cell, allowed)
         ]
+        if not edges:
+            raise _no_path(start, end)
         edge = max(edges, key=lambda e: (abs(e.slope * _gradient(gradients, e)), abs(e.slope)))
         target = trace.place(edge.node.output).address(edge.cell)
         steps.append(_step(trace, here, target, edge, gradients, len(edges)))

@@ -49,7 +49,10 @@ class Update:
             if self.optimizer.built
         }
         if sum(a.nbytes for slots in self._slots.values() for a in slots.values()) <= COPIED:
-            self._slots = copy.deepcopy(self._slots)
+            self._slots = {
+                value: {slot: array.copy() for slot, array in slots.items()}
+                for value, slots in self._slots.items()
+            }
         self._names = [slot for group in self.optimizer.slot_groups for slot in group]
         self._norms: dict[Value, float] = {}
         self._states = self._state_nodes()
@@ -164,8 +167,10 @@ class Update:
         return self._norms[value]
 
     def _memory(self, value: Value) -> dict[str, Array]:
-        slots = self._slots.get(value) or self.optimizer.slots_of(self.trained[value])
         dtype = self.trace.recording.dtype
+        if value not in self._slots:  # there was no step yet
+            return {slot: np.zeros(self.trained[value].shape, dtype) for slot in self._names}
+        slots = self._slots[value]
         return {slot: array.astype(dtype, copy=False) for slot, array in slots.items()}
 
     def _memory_at(self, value: Value, slot: str, cell: tuple[int, ...]) -> float:

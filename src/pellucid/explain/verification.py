@@ -196,7 +196,7 @@ def finite_difference(trace: Trace, address: Address) -> Slope:
     loss = trace.setup.program.outputs[0]
     value, cell = trace.value_of(address), address.cell
     rerun = Rerun(trace.recording, [value], "float64", [loss])
-    base = rerun.base(value).copy()
+    base = np.array(rerun.base(value))
 
     def loss_at(delta: float) -> float:
         moved = base.copy()
@@ -244,9 +244,11 @@ def rounding_scale(expression: Expression) -> float:
             return max(rounding_scale(candidate) for candidate in candidates)
         case Named(_, inner):
             return rounding_scale(inner)
-        case Call(_, arguments, evaluate):
+        case Call(function, arguments, evaluate):
             numbers = [argument.value for argument in arguments]
             scale = abs(expression.value)
+            if function.endswith("'"):  # may be computed from the output, as 1 − y²
+                scale += 1.0
             for position, argument in enumerate(arguments):
                 scale += _steepness(evaluate, numbers, position) * rounding_scale(argument)
             return scale

@@ -262,9 +262,11 @@ class Terms:
         shown = self.format
         rows = [(t.what, t.numbers, shown(t.value), t.note) for t in self.terms]
         if self.omitted:
-            more = f"{self.omitted:,} smaller terms" if self.is_sum else f"{self.omitted:,} more"
-            rest = "" if self.rest is None else shown(self.rest)
-            rows.append((more, "", rest, "their sum" if rest else ""))
+            what = f"{self.omitted:,} {'smaller term' + 's' * (self.omitted > 1) if self.is_sum else 'more'}"
+            if self.rest is None:
+                rows.append((what, "", "", ""))
+            else:
+                rows.append((what, "", shown(self.rest), "their sum"))
         return rows
 
     @property
@@ -370,7 +372,9 @@ def _part(size: int, most: int, marked: slice) -> slice:
     """Return `most` of `size` places, with the marked ones, from the first on where possible."""
     if size <= most:
         return slice(0, size)
-    start = 0 if marked.stop <= most else min(max(marked.start - 1, 0), size - most)
+    length = marked.stop - marked.start
+    before = max(1, (most - length) // 2) if length < most else 0
+    start = 0 if marked.stop <= most else min(max(marked.start - before, 0), size - most)
     return slice(start, start + most)
 
 

@@ -30,6 +30,8 @@ _PREAMBLE = r"""\documentclass[a4paper,10pt]{article}
 \sloppy
 """
 
+_LONG = 160
+
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -137,7 +139,8 @@ def _block(block: Block) -> str:
         case Note(text):
             return f"{{\\small\\textit{{{_sentence(text)}}}}}"
         case Formula(_, latex):
-            return f"\\[\n{latex}\n\\]"
+            size = "\\footnotesize" if len(latex) > _LONG else ""
+            return f"{{{size}\\[\n{latex}\n\\]}}"
         case Matrix():
             remark = f" ({escaped(block.remark)})" if block.remark else ""
             return f"\\texttt{{{escaped(block.name)}}}{remark}\n\\[\n{_array(block)}\n\\]"

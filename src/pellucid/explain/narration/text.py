@@ -50,7 +50,8 @@ def renderables(story: Story, width: int) -> Iterator[RenderableType]:
     """Yield what a rich console prints to tell the story in so many columns."""
     from rich.text import Text
 
-    yield Text(f"{story.title}\n{'═' * min(len(story.title), width)}\n", style="bold")
+    if story.title:
+        yield Text(f"{story.title}\n{'═' * min(len(story.title), width)}\n", style="bold")
     for block in story.blocks:
         yield from _block(block, width)
         if not isinstance(block, Heading):
@@ -63,7 +64,8 @@ def _block(block: Block, width: int) -> Iterator[RenderableType]:
 
     match block:
         case Heading(text):
-            yield Text(f"{text}\n{'─' * min(len(text), width)}", style="bold")
+            plain = text.replace("`", "")
+            yield Text(f"{plain}\n{'─' * min(len(plain), width)}", style="bold")
         case Paragraph(text):
             yield _sentence(text)
         case Note(text):

@@ -1,0 +1,90 @@
+// Accounts as MathML: with addresses, or with the numbers in their places.
+
+import { m, text } from "./dom.js";
+
+const MOST = 6;
+const symbol = (sign) => m("mo", {}, sign);
+const brackets = (inner) => m("mrow", {}, symbol("("), inner, symbol(")"));
+
+function numeral(value) {
+  const shown = text(value, 5);
+  return shown.startsWith("−") ? m("mrow", {}, symbol("−"), m("mn", {}, shown.slice(1))) : m("mn", {}, shown);
+}
+
+function name(words) {
+  return m("mi", { mathvariant: "normal" }, words);
+}
+
+function atom(words, node, numbers) {
+  return numbers ? numeral(node.value) : name(words);
+}
+
+function sum(parts, book, numbers) {
+  const chosen = parts.length > MOST ? [...parts.slice(0, 3), null, parts[parts.length - 1]] : parts;
+  const row = m("mrow");
+  chosen.forEach((part, i) => {
+    const negative = part?.kind === "product" && part.parts.length > 1 && part.parts[0].value === -1
+      && part.parts[0].kind === "constant";
+    if (negative || i) row.append(symbol(negative ? "−" : "+"));
+    if (!part) row.append(m("mtext", {}, `… ${parts.length - 4} more …`));
+    else {
+      const rest = negative ? { kind: "product", parts: part.parts.slice(1), value: -part.value } : part;
+      const lone = rest.kind === "product" && rest.parts.length === 1 ? rest.parts[0] : rest;
+      const shown = formula(lone, book, numbers);
+      row.append(negative && lone.kind === "sum" ? brackets(shown) : i && numbers && isLow(lone) ? brackets(shown) : shown);
+    }
+  });
+  return row;
+}
+
+const isLow = (node) => node.kind !== "product" && node.kind !== "sum" && node.value < 0;
+
+function call(node, book, numbers) {
+  const inside = node.parts.map((part) => formula(part, book, numbers));
+  if (node.name === "divide") return m("mfrac", {}, inside);
+  if (node.name === "sqrt") return m("msqrt", {}, inside);
+  if (node.name === "1/sqrt") return m("mfrac", {}, m("mn", {}, "1"), m("msqrt", {}, inside));
+  if (node.name === "square") return m("msup", {}, brackets(inside[0]), m("mn", {}, "2"));
+  const listed = inside.flatMap((part, i) => (i ? [symbol(","), part] : [part]));
+  if (node.name === "|w|" || node.name === "abs") return m("mrow", {}, symbol("|"), listed, symbol("|"));
+  return m("mrow", {}, name(node.name.replace("'", "′")), symbol("("), listed, symbol(")"));
+}
+
+/** The account as MathML. */
+export function formula(node, book, numbers) {
+  if (node.kind === "cell") return atom(book.format(book.address(node.key, node.offset)), node, numbers);
+  if (node.kind === "constant") return atom(node.name, node, numbers);
+  if (node.kind === "named") {
+    return node.inner.kind === "cell" ? formula(node.inner, book, numbers) : atom(node.name, node, numbers);
+  }
+  if (node.kind === "sum") return sum(node.parts, book, numbers);
+  if (node.kind === "call") return call(node, book, numbers);
+  if (node.kind === "maximum") {
+    const shown = node.parts.slice(0, MOST).map((part) => formula(part, book, numbers));
+    const listed = shown.flatMap((part, i) => (i ? [symbol(","), part] : [part]));
+    if (node.parts.length > MOST) listed.push(m("mtext", {}, `, … ${node.parts.length} in all`));
+    return m("mrow", {}, name("max"), symbol("("), listed, symbol(")"));
+  }
+  const shown = node.parts.map((part, i) => {
+    const inner = formula(part, book, numbers);
+    return part.kind === "sum" || (numbers && i && isLow(part)) ? brackets(inner) : inner;
+  });
+  return m("mrow", {}, shown.flatMap((part, i) => (i ? [symbol(numbers ? "×" : "·"), part] : [part])));
+}
+
+/** "left = account", which may wrap, as one <math>. */
+export function equation(left, node, book, numbers, right = null) {
+  return m("math", { display: "block" },
+    m("mrow", {}, left, symbol("="), formula(node, book, numbers), right === null ? [] : [symbol("="), numeral(right)]));
+}
+
+export const label = name;
+
+/** The named intermediates of an account, each once, the inner ones first. */
+export function definitions(node, found = new Map()) {
+  if (node.kind === "named") {
+    definitions(node.inner, found);
+    if (node.inner.kind !== "cell") found.set(`${node.name} ${node.value}`, node);
+  } else for (const part of node.parts ?? []) definitions(part, found);
+  return found;
+}

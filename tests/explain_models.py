@@ -1,0 +1,171 @@
+"""Random models of every kind of layer, and samples for them, for the tests of explanations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import pellucid
+from pellucid import layers
+from pellucid.explain import Trace, explain
+
+LOSSES = (
+    "sparse_categorical_crossentropy",
+    "categorical_crossentropy",
+    "binary_crossentropy",
+    "mean_squared_error",
+    "mean_absolute_error",
+    "huber",
+    "logits",
+    "smoothed",
+    "probabilities",
+)
+ACTIVATIONS = {
+    "sparse_categorical_crossentropy": "softmax",
+    "categorical_crossentropy": "softmax",
+    "binary_crossentropy": "sigmoid",
+    "logits": "log_softmax",
+    "smoothed": "softmax",
+    "probabilities": "softmax",
+}
+
+
+def _pick(generator: np.random.Generator, options: Any) -> Any:
+    return options[int(generator.integers(len(options)))]
+
+
+def _convolution(generator: np.random.Generator, kind: str, channels: int) -> layers.Layer:
+    size = [int(n) for n in generator.integers(1, 4, 2)]
+    common = {
+        "padding": _pick(generator, ("valid", "same")),
+        "use_bias": bool(generator.integers(2)),
+        "activation": _pick(generator, (None, "relu", "tanh", "gelu", "leaky_relu")),
+        "bias_initializer": "random_normal",
+    }
+    strides = [int(n) for n in generator.integers(1, 3, 2)]
+    if kind == "depthwise":
+        return layers.DepthwiseConv2D(size, depth_multiplier=2, **common)
+    if kind == "separable":
+        return layers.SeparableConv2D(3, size, strides=strides[0], **common)
+    if kind == "transposed":
+        return layers.Conv2DTranspose(2, size, strides=strides, **common)
+    if kind == "dilated":
+        return layers.Conv2D(3, 2, dilation_rate=(1, 2), **common)
+    groups = channels if kind == "grouped" else 1
+    return layers.Conv2D(2 * groups, size, strides=strides, groups=groups, **common)
+
+
+KINDS = (
+    *("plain", "grouped", "dilated", "depthwise", "separable", "transposed"),
+    *("max", "average", "batch", "layer", "upsample", "bilinear", "pad", "crop", "permute"),
+    *("dropout", "spatial", "prelu", "elu", "residual", "concatenate", "shared"),
+    *("Multiply", "Maximum", "Minimum", "Subtract", "Average"),
+    *("relu", "rescale", "softmax", "flip", "rotate", "contrast"),
+)
+
+
+def _image_layer(generator: np.random.Generator, kind: str, x: Any) -> Any:
+    """Apply a layer that keeps four axes."""
+    height, width, channels = x.shape[1:]
+    if kind in ("max", "average"):
+        pool = layers.MaxPooling2D if kind == "max" else layers.AveragePooling2D
+        size = [min(2, height), min(int(generator.integers(1, 4)), width)]
+        stride = [int(n) for n in generator.integers(1, 3, 2)]
+        return pool(size, strides=stride, padding=_pick(generator, ("valid", "same")))(x)
+    if kind == "residual":
+        branch = layers.Conv2D(channels, 3, padding="same", activation="tanh")(x)
+        return layers.Add()([x, branch])
+    if kind == "concatenate":
+        return layers.Concatenate()([x, layers.Conv2D(1, 1)(x), x])
+    if kind[0].isupper():
+        other = layers.Conv2D(channels, 1, activation="sigmoid")(x)
+        return getattr(layers, kind)()([x, other])
+    if kind == "shared":
+        twice = layers.Conv2D(channels, 1, activation="tanh")
+        return twice(twice(x))
+    made = {
+        "batch": lambda: layers.BatchNormalization(epsilon=0.1, scale=bool(generator.integers(2))),
+        "layer": lambda: layers.LayerNormalization(epsilon=0.1),
+        "upsample": lambda: layers.UpSampling2D((2, 1)),
+        "bilinear": lambda: layers.UpSampling2D((1, 2), interpolation="bilinear"),
+        "pad": lambda: layers.ZeroPadding2D(((1, 0), (0, 2))),
+        "crop": lambda: layers.Cropping2D(((0, int(height > 2)), (int(width > 2), 0))),
+        "permute": lambda: layers.Permute((2, 1, 3)),
+        "dropout": lambda: layers.Dropout(0.3),
+        "spatial": lambda: layers.SpatialDropout2D(0.3),
+        "prelu": lambda: layers.PReLU(alpha_initializer="random_normal"),
+        "elu": lambda: layers.ELU(),
+        "relu": lambda: layers.ReLU(max_value=2.0, negative_slope=0.1),
+        "rescale": lambda: layers.Rescaling(0.5, offset=0.1),
+        "softmax": lambda: layers.Softmax(),
+        "flip": lambda: layers.RandomFlip(),
+        "rotate": lambda: layers.RandomRotation(0.2),
+        "contrast": lambda: layers.RandomContrast(0.5),
+    }
+    if kind in made:
+        return made[kind]()(x)
+    return _convolution(generator, kind, channels)(x)
+
+
+def random_trace(seed: int, dtype: str = "float32", *, training: bool | None = None) -> Trace:
+    """Return a trace of a random model on random samples; the same for the same seed."""
+    generator = np.random.default_rng(seed)
+    pellucid.utils.set_random_seed(seed)
+    x = inputs = layers.Input(tuple(int(n) for n in (*generator.integers(4, 7, 2), 2)))
+    first = KINDS[seed % len(KINDS)]
+    for kind in (first, *(_pick(generator, KINDS) for _ in range(int(generator.integers(1, 4))))):
+        if x.shape[1] * x.shape[2] * x.shape[3] > 200:
+            x = layers.AveragePooling2D((2, 1), padding="same")(x)
+        x = _image_layer(generator, kind, x)
+    ending = _pick(generator, ("flatten", "reshape", "average", "max"))
+    if ending == "flatten":
+        x = layers.Flatten()(x)
+    elif ending == "reshape":
+        x = layers.Reshape((-1,))(x)
+    else:
+        x = (layers.GlobalAveragePooling2D if ending == "average" else layers.GlobalMaxPooling2D)()(
+            x
+        )
+    if generator.integers(2):
+        x = layers.Dense(4, activation="tanh", kernel_regularizer="l1_l2")(x)
+    loss = LOSSES[seed % len(LOSSES)]
+    x = layers.Dense(3, activation=ACTIVATIONS.get(loss))(x)
+    if loss == "probabilities":
+        x = layers.Reshape((3,))(x)
+    model = pellucid.Model(inputs, x)
+    size = 2
+    labels = generator.integers(0, 3, size)
+    one_hot = np.eye(3, dtype="float32")[labels]
+    numbers = generator.normal(size=(size, 3)).astype("float32")
+    known = {
+        "logits": (pellucid.losses.SparseCategoricalCrossentropy(from_logits=True), labels),
+        "smoothed": (pellucid.losses.CategoricalCrossentropy(label_smoothing=0.2), one_hot),
+        "sparse_categorical_crossentropy": (loss, labels),
+        "categorical_crossentropy": (loss, one_hot),
+        "binary_crossentropy": (loss, one_hot),
+        "probabilities": ("categorical_crossentropy", one_hot),
+    }
+    chosen, target = known.get(loss, (loss, numbers))
+    model.compile(_pick(generator, ("sgd", "adam", "rmsprop")), chosen)
+    samples = generator.normal(size=(size, *inputs.shape[1:])).astype("float32")
+    random_pictures = first in ("dropout", "spatial", "flip", "rotate", "contrast")
+    train = bool(generator.integers(2)) or random_pictures if training is None else training
+    return explain(model, samples, target, training=train, dtype=dtype)
+
+
+def random_addresses(trace: Trace, generator: np.random.Generator, count: int, ends: str = ""):
+    """Return random addresses of a trace; `ends` is "" for numbers or "grad"."""
+    tensors = [
+        tensor
+        for tensor in trace.addresses()
+        if tensor.kind != "setting" and (not ends or ends in tensor.quantities)
+    ]
+    found = []
+    for i in range(count):
+        tensor = tensors[i % len(tensors)]
+        index = [int(generator.integers(n)) for n in tensor.shape]
+        sample = f"@{generator.integers(tensor.samples)}" if tensor.samples else ""
+        place = f"[{','.join(map(str, index))}]" if index else ""
+        found.append(f"{tensor.name}{sample}{place}{'.' if ends else ''}{ends}")
+    return found
