@@ -116,7 +116,10 @@ def test_operation(name: str, case: Case, lanes: int) -> None:
     op: Operation = case.op
     names = op.input_names(len(arrays))
     first = next(a for n, a in zip(names, arrays, strict=True) if n not in WEIGHTS)
-    same = [a is None or n in WEIGHTS or len(a) == len(first) for n, a in zip(names, arrays, strict=True)]
+    same = [
+        a is None or n in WEIGHTS or len(a) == len(first)
+        for n, a in zip(names, arrays, strict=True)
+    ]
     if not all(same) or op.output_shape(*[None if a is None else a.shape for a in arrays]) == ():
         pytest.skip("not over a batch")
     g = Tracer(True)

@@ -32,7 +32,7 @@ _complaints: set[str] = set()
 
 
 class _Entry:
-    """What is kept of a program: its machine code, and plans by batch size, used last at the end."""
+    """What is kept of a program: its machine code, and plans by batch size, the last used last."""
 
     def __init__(self, key: tuple[Any, ...], compiled: Compiled | None, reason: str) -> None:
         self.key, self.compiled, self.reason = key, compiled, reason

@@ -425,7 +425,7 @@ class Function:
         return self.intrinsic("fma", a, b, c)
 
     def intrinsic(self, name: str, *values: Value) -> Value:
-        """Call one of LLVM's own functions on values of one type: sqrt, floor, fabs, fma …"""
+        """Call one of LLVM's own functions on values of one type: sqrt, floor, fabs."""
         kind = values[0].type
         suffix = f"v{self.lanes}f32" if kind.startswith("<") else "f32"
         full = f"llvm.{name}.{suffix}"

@@ -177,7 +177,7 @@ class Plan:
         self._alone = batch_size == 1 and not compiled.builder.training
         self._controls = [self.control(section) for section in compiled.sections]
         self._launch = [
-            (function, ctypes.cast(function, ctypes.c_void_p).value if function else 0)
+            (function, (ctypes.cast(function, ctypes.c_void_p).value or 0) if function else 0)
             for function in compiled.functions
         ]
         self._bound: list[tuple[Variable, Place, Any]] = [
@@ -320,7 +320,7 @@ class Plan:
         del alive
 
     def bind_examples(self) -> list[Array]:
-        """Feed made-up numbers; return them, since they must stay alive as long as they are used."""
+        """Feed made-up numbers; return them, as they must live as long as they are used."""
         rng = np.random.default_rng(0)
         feeds: dict[Value, Array] = {}
         for value, place in self._externals.items():
@@ -397,7 +397,7 @@ class Plan:
 
     def _after_step(self) -> None:
         compiled, optimizer = self.compiled, self.compiled.optimizer
-        updates = []
+        updates: list[tuple[Variable, Array]] = []
         for node in compiled.program.nodes:
             if node in compiled.builder.statistics:
                 op: Any = node.op
@@ -407,10 +407,10 @@ class Plan:
                     keep * variable.value + (1 - keep) * new
                     for variable, new in zip(node.updates, found, strict=False)
                 ]
-                updates += list(zip(node.updates, news, strict=False))
+                updates += zip(node.updates, news, strict=False)
             elif node.updates:
-                news = node.op.state_updates(*(compiled.builder.view(v) for v in node.inputs))
-                updates += list(zip(node.updates, news, strict=True))
+                given = [compiled.builder.view(v) for v in node.inputs]
+                updates += zip(node.updates, node.op.state_updates(*given), strict=True)
         if compiled.update is not None:
             optimizer.iterations += 1
         elif optimizer is not None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pellucid.compiler.engine import plan_for, refusal
 from pellucid.compiler.ir import Module
 from pellucid.compiler.schedule import Job, Phase, Section, emit_section
 from pellucid.compiler.target import compile_module, measured_peak
 
 if TYPE_CHECKING:
     from pellucid.compiler.plan import Plan
+    from pellucid.graph import Program, Variable
 
-__all__ = ["Line", "lines", "table"]
+__all__ = ["Line", "describe", "lines", "table"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def lines(plan: Plan, *, measure: bool = True, repeats: int = 20) -> list[Line]:
     jobs = sorted(schedule.jobs, key=lambda job: job.level)
     timed: dict[Job, float] = {}
     if measure:
-        timed = _measured(plan, [job for job in jobs if job.kernel], repeats)
+        timed = _measured(plan, [job for job in jobs if job.kernel and not _changes(job)], repeats)
     peak = measured_peak(plan.compiled.target) if measure else 0.0
     found = []
     for job in jobs:
@@ -60,6 +63,11 @@ def lines(plan: Plan, *, measure: bool = True, repeats: int = 20) -> list[Line]:
             Line(job.level, job.layer, kernel, f"{read} → {written}", macs, seconds, share)
         )
     return found
+
+
+def _changes(job: Job) -> bool:
+    """Whether the job changes weights or an optimiser's slots: it must not be run just to see."""
+    return any(place.external for place in job.writes)
 
 
 def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
@@ -86,6 +94,22 @@ def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
         found[job] = best
     del alive
     return found
+
+
+def describe(
+    program: Program,
+    batch_size: int,
+    variables: Sequence[Variable] = (),
+    optimizer: Any = None,
+    *,
+    measure: bool = True,
+) -> str:
+    """Return a program's plan as a table, or one line that says why it has none."""
+    plan = plan_for(program, batch_size, variables, optimizer)
+    if plan is None:
+        reason = refusal(program, variables, optimizer)
+        return f"The reference engine runs this program: {reason}."
+    return table(plan, measure=measure)
 
 
 def table(plan: Plan, *, measure: bool = True) -> str:

@@ -24,7 +24,17 @@ from typing import Any, Literal
 
 from pellucid.compiler.ir import Address, Function, Index, Module, Value, vectors_over
 
-__all__ = ["Frame", "Job", "Phase", "Place", "Schedule", "Section", "cells", "emit_section"]
+__all__ = [
+    "Frame",
+    "Job",
+    "Phase",
+    "Place",
+    "Schedule",
+    "Section",
+    "Split",
+    "cells",
+    "emit_section",
+]
 
 Frame = tuple[tuple[int, int], tuple[int, int]]
 NO_FRAME: Frame = ((0, 0), (0, 0))

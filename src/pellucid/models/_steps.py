@@ -44,7 +44,7 @@ def predict_step(
     return [values[output] for output in program.outputs]
 
 
-def test_step(
+def test_step(  # a step of testing, not a test
     program: Program, feeds: Sequence[Array], parts: int, chosen: str = "reference"
 ) -> Losses:
     """Return losses and predictions for one batch; nothing is changed."""
@@ -108,9 +108,8 @@ def train_step(
 
 
 def _losses(outputs: Sequence[Array], parts: int) -> Losses:
-    return Losses(
-        float(outputs[0]), [float(part) for part in outputs[1 : 1 + parts]], list(outputs[1 + parts :])
-    )
+    own = [float(part) for part in outputs[1 : 1 + parts]]
+    return Losses(float(outputs[0]), own, list(outputs[1 + parts :]))
 
 
 def _weights(program: Program, variables: Sequence[Variable]) -> list[Value | None]:

@@ -317,8 +317,8 @@ def weight_gradient(
                     continue
                 with f.each(rows.count) as i, f.each(columns.count) as j:
                     for first, size, n in split(run.depth, p):
-                        with f.each(n) as k:
-                            begin_k = k * size + first
+                        with f.each(n) as piece:
+                            begin_k = piece * size + first
                             here = x + (i * rows.x + j * columns.x + begin_k)
                             there = moved[1] + (i * rows.w + j * columns.w + begin_k * run.w_depth)
                             chosen = [(a, a * run.w_depth) for a in range(size)]
@@ -409,11 +409,14 @@ def bias_gradient(
             offsets = [(begin + i) * f.lanes for i in range(length)]
 
             def over_samples(
-                n: Index, acc: list[Value], offsets=offsets, counts=counts
+                n: Index,
+                acc: list[Value],
+                offsets: list[int] = offsets,
+                counts: list[int] = counts,
             ) -> list[Value]:
-                def over_rows(i: Index, acc: list[Value]) -> list[Value]:
+                def over_rows(r: Index, acc: list[Value]) -> list[Value]:
                     def over_columns(j: Index, acc: list[Value]) -> list[Value]:
-                        here = dy + (n * dy_sample + i * s.y_row + j * s.y_column)
+                        here = dy + (n * dy_sample + r * s.y_row + j * s.y_column)
                         return [
                             a + here.load(o, m)
                             for a, o, m in zip(acc, offsets, counts, strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pellucid.compiler.ir import Address, Function
+from pellucid.compiler.ir import Address, Function, Index
 
 __all__ = ["transpose"]
 

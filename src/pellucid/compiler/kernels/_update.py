@@ -213,8 +213,9 @@ def add_update(
                         slot.store(value, i, n)
 
         places = [weight, gradient, flag, parameters, *slots]
+        key = (*update.key, gradient.size, decays)
         b.schedule.add(
-            variable.path, (*update.key, gradient.size, decays), "item", places, [weight, *slots], emit,
+            variable.path, key, "item", places, [weight, *slots], emit,
             count=lambda _, size=gradient.size: -(-size // BLOCK),
         )  # fmt: skip
     return external

@@ -181,8 +181,8 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
             target.store(total / _count(f, batch, pixels), k, n)
 
     b.schedule.add(
-        group.layer, ("mean", channels, pixels), "item", [sums, b.chunk_count, mean], [mean], emit_mean,
-        count=lambda _: 1,
+        group.layer, ("mean", channels, pixels), "item", [sums, b.chunk_count, mean], [mean],
+        emit_mean, count=lambda _: 1,
     )  # fmt: skip
     b.clear(squares)
 

@@ -11,7 +11,7 @@ block of rows. Inside it the sum is cut into runs of `DEPTH` so that the part of
 DEPTH × V vectors (32 KB), stays in L1 while the rows, P at a time, go past it. Floor: N·I·U
 multiply-adds; the matrix is read once for every block of rows, from L2 or L3.
 
-**dW**: a piece is `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the whole batch.
+**dW**: a piece is `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the batch.
 
 A small matrix (`SMALL`) is multiplied by each chunk of the batch on its own, without waiting for
 the others.
@@ -37,7 +37,7 @@ from pellucid.compiler.kernels.conv2d import gated
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
-    from pellucid.compiler.schedule import Place
+    from pellucid.compiler.schedule import Place, Split
     from pellucid.graph import Node
     from pellucid.ops.activation import Activation
 
@@ -151,7 +151,9 @@ def product(
                 y.store(act(y.load(place, n)), place, n)
 
 
-def _blocks_of_columns(f: Function, outputs: int, block: Index, width: int, body) -> None:
+def _blocks_of_columns(
+    f: Function, outputs: int, block: Index, width: int, body: Callable[[Index, int], None]
+) -> None:
     """Write `body(first column, how many)` for the block of this number; the last may be narrow."""
     whole, rest = divmod(outputs, width)
     if isinstance(block, int):
@@ -243,8 +245,9 @@ def _add_product(
 
     places = [place for place in (x, w, y, bias) if place is not None]
     key = (word, x.stride, y.stride, depth, outputs, bias is None, add, act)
+    how: Split = "range" if small else "item"
     b.schedule.add(
-        group.layer, key, "range" if small else "item", places, [y], emit_range if small else emit_item,
+        group.layer, key, how, places, [y], emit_range if small else emit_item,
         count=lambda batch: columns * -(-batch // block), macs=depth * outputs,
     )  # fmt: skip
 

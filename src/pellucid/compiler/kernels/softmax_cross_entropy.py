@@ -105,10 +105,11 @@ def backward(b: Builder, group: Group) -> None:
             if not sums_to_one:
                 sums = [f.zero()]
                 if whole:
-                    sums = f.carry(
-                        whole, sums,
-                        lambda i, acc: [acc[0] + _wanted(f, group, target, r, classes, i * f.lanes, None)],
-                    )  # fmt: skip
+
+                    def more(i: Index, acc: list[Value], r: Index = r) -> list[Value]:
+                        return [acc[0] + _wanted(f, group, target, r, classes, i * f.lanes, None)]
+
+                    sums = f.carry(whole, sums, more)
                 if rest:
                     sums = [sums[0] + _wanted(f, group, target, r, classes, whole * f.lanes, rest)]
                 total = f.splat(f.sum(sums[0]))
