@@ -44,8 +44,11 @@ def predict_step(
     return [values[output] for output in program.outputs]
 
 
-def test_step(  # a step of testing, not a test
-    program: Program, feeds: Sequence[Array], parts: int, chosen: str = "reference"
+def test_step(
+    program: Program,
+    feeds: Sequence[Array],
+    parts: int,
+    chosen: str = "reference",  # noqa: PT028  # a step of testing, not a test
 ) -> Losses:
     """Return losses and predictions for one batch; nothing is changed."""
     random = engine.draw(program, len(feeds[0]), ("test",))

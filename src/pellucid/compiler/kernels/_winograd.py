@@ -16,16 +16,34 @@ between stays in L2. A tile of outputs is also a 2 × 2 pooling window: pooling 
 Floor: 4·OH·OW·C·O multiply-adds instead of 9, and 72 additions for each tile and channel. Rounding
 errors are those of the direct form, within a factor of two.
 
+The gradient of the weights takes the same way back: dU[ξ] is a product of matrices over all tiles,
+and dw = Gᵀ·dU·G once for the batch.
+
 Source: Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 """
 
 from __future__ import annotations
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width, vectors_over
-from pellucid.compiler.kernels._sweep import Finish, Sweep, Tile, from_bias, sweep, to_image
+from pellucid.compiler.kernels._sweep import (
+    Finish,
+    Sweep,
+    Tile,
+    from_bias,
+    sweep,
+    to_image,
+    weight_gradient,
+)
 from pellucid.compiler.kernels._tiles import Run, Taps
 
-__all__ = ["transform_weights", "winograd", "winograd_pays", "winograd_scratch"]
+__all__ = [
+    "transform_weights",
+    "weights_from_tiles",
+    "winograd",
+    "winograd_pays",
+    "winograd_scratch",
+    "winograd_weight_gradient",
+]
 
 TILES = 32
 """About how many tiles are between the two transforms at a time."""
@@ -117,11 +135,7 @@ def _block(
     """Write one block: `down` rows of tiles, `rows` rows of outputs, from tile row `first` on."""
     across = -(-s.columns // 2)
     tiles, depth = down * across, s.run.depth
-    with f.each(down) as r, f.each(across) as c:
-        corner = x + (r + first) * (2 * s.x_row) + c * (2 * s.x_column)
-        target = v + (r * across + c) * depth
-        for k, n in vectors_over(f, depth):
-            _transform_tile(f, corner + k, target + k, s, tiles * depth, n)
+    _transform_inputs(f, s, x, v, first, down)
     products = Sweep(
         1, tiles, s.outputs, 0, depth, 0, s.outputs, Run((Taps(1, 0, 0),) * 2, depth, s.outputs)
     )
@@ -140,6 +154,104 @@ def _block(
                     chosen = [found[i][j] for i in range(height) for j in range(width)]
                     counts = [f.lanes if n is None else n]
                     finish(row, column, k, Tile(height, width, 1), counts, chosen)
+
+
+def _transform_inputs(
+    f: Function, s: Sweep, x: Address, v: Address, first: Index, down: int
+) -> None:
+    """Write Bᵀ·d·B of `down` rows of tiles, from tile row `first` on."""
+    across, depth = -(-s.columns // 2), s.run.depth
+    with f.each(down) as r, f.each(across) as c:
+        corner = x + (r + first) * (2 * s.x_row) + c * (2 * s.x_column)
+        target = v + (r * across + c) * depth
+        for k, n in vectors_over(f, depth):
+            _transform_tile(f, corner + k, target + k, s, down * across * depth, n)
+
+
+def winograd_weight_gradient(
+    f: Function, s: Sweep, x: Address, dy: Address, v: Address, m: Address, du: Address
+) -> None:
+    """Write dU[ξ] += Σ over tiles of (Bᵀ·d·B)[ξ]ᵀ · (A·dy·Aᵀ)[ξ], the gradient of G·w·Gᵀ.
+
+    `s.y_row` and `s.y_column` are dy's; outputs that an odd image lacks count as 0.
+    """
+    per_block, down, across = _block_rows(s), -(-s.rows // 2), -(-s.columns // 2)
+    full, rest = divmod(down, per_block)
+    if s.rows % 2 and not rest:
+        full, rest = full - 1, per_block
+
+    def block(first: Index, count: int, rows: int) -> None:
+        tiles = count * across
+        _transform_inputs(f, s, x, v, first, count)
+        for r0, r_count, height in _halves(rows):
+            for c0, c_count, width in _halves(s.columns):
+                with f.each(r_count) as r, f.each(c_count) as c:
+                    corner = dy + (r + r0 + first) * (2 * s.y_row) + (c + c0) * (2 * s.y_column)
+                    target = m + ((r + r0) * across + c + c0) * s.outputs
+                    for k, n in vectors_over(f, s.outputs):
+                        _spread(f, s, corner + k, target + k, tiles * s.outputs, n, (height, width))
+        one = (Taps(1, 0, 0),) * 2
+        sums = Sweep(
+            1, tiles, s.outputs, 0, s.run.depth, 0, s.outputs, Run(one, s.run.depth, s.outputs)
+        )
+        with f.each(16) as xi:
+            sources = v + xi * (tiles * s.run.depth), m + xi * (tiles * s.outputs)
+            weight_gradient(f, sums, *sources, du + xi * (s.run.depth * s.outputs), 1, 0, 0)
+
+    if full:
+        with f.each(full) as which:
+            block(which * per_block, per_block, 2 * per_block)
+    if rest:
+        block(full * per_block, rest, s.rows - 2 * full * per_block)
+
+
+def _spread(
+    f: Function,
+    s: Sweep,
+    corner: Address,
+    target: Address,
+    step: int,
+    n: int | None,
+    shape: tuple[int, int],
+) -> None:
+    """Write A·dy·Aᵀ for a vector of channels."""
+
+    def rows(a: Value, b: Value) -> list[Value]:
+        return [a, a + b, a - b, 0.0 - b]
+
+    height, width = shape
+    square = [
+        [
+            corner.load(i * s.y_row + j * s.y_column, n) if i < height and j < width else f.zero()
+            for j in range(2)
+        ]
+        for i in range(2)
+    ]
+    columns = [rows(square[0][j], square[1][j]) for j in range(2)]
+    for i in range(4):
+        for j, value in enumerate(rows(columns[0][i], columns[1][i])):
+            target.store(value, (i * 4 + j) * step, n)
+
+
+def weights_from_tiles(
+    f: Function, du: Address, dw: Address, depth: int, outputs: int, c: Index, *, add: bool
+) -> None:
+    """Write dw[:, :, c, :] = Gᵀ·dU·G."""
+
+    def thirds(a: Value, b: Value, c: Value, d: Value) -> list[Value]:
+        half = (b + c) * 0.5
+        return [a + half, (b - c) * 0.5, half + d]
+
+    for k, n in vectors_over(f, outputs):
+        square = [
+            [du.load(((i * 4 + j) * depth + c) * outputs + k, n) for j in range(4)]
+            for i in range(4)
+        ]
+        columns = [thirds(*(square[i][j] for i in range(4))) for j in range(4)]
+        for i in range(3):
+            for j, value in enumerate(thirds(*(columns[q][i] for q in range(4)))):
+                place = ((i * 3 + j) * depth + c) * outputs + k
+                dw.store(value + dw.load(place, n) if add else value, place, n)
 
 
 def _halves(total: int) -> list[tuple[int, int, int]]:

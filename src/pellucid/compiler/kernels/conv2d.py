@@ -42,9 +42,11 @@ from pellucid.compiler.kernels._transpose import transpose
 from pellucid.compiler.kernels._winners import winners_backward, winners_pay
 from pellucid.compiler.kernels._winograd import (
     transform_weights,
+    weights_from_tiles,
     winograd,
     winograd_pays,
     winograd_scratch,
+    winograd_weight_gradient,
 )
 from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
 from pellucid.ops._window import Axis, Windows
@@ -309,9 +311,12 @@ def _expanded(b: Builder, group: Group, g: Place) -> Place:
 def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
     op = group.op
     assert isinstance(op, Conv2D)
-    total = b.collect(group.node.inputs[1])
     s = _geometry(group, x, dz.row)
     corner = _corner(group, x)
+    if op.groups == 1 and winograd_pays(b.target.width, s, op.strides):
+        _weights_by_tile(b, group, s, corner, x, dz)
+        return
+    total = b.collect(group.node.inputs[1])
     per_group = total.shape[2]
 
     def emit(f: Function) -> None:
@@ -323,6 +328,40 @@ def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
     key = ("conv2d_weights", s, corner, op.groups)
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
     b.schedule.add(group.layer, key, "sample", [x, dz, total], [total], emit, macs=macs)
+
+
+def _weights_by_tile(b: Builder, group: Group, s: Sweep, corner: int, x: Place, dz: Place) -> None:
+    """Add the jobs of the weight gradient in Winograd's form."""
+    depth, outputs = s.run.depth, s.outputs
+    sums = b.extra(group, "d weights (by tile, by chunk)", (16, depth, outputs), extent="chunk")
+    b.clear(sums)
+    sizes = winograd_scratch(s)
+    scratch = [b.extra(group, f"tiles of both {k}", (size,)) for k, size in enumerate(sizes)]
+
+    def emit(f: Function) -> None:
+        image, gradient, target, v, m = f.arguments
+        winograd_weight_gradient(f, s, image + corner, gradient, v, m, target)
+
+    key = ("conv2d_winograd_weights", s, corner)
+    macs = s.rows * s.columns * outputs * s.run.total
+    places = [x, dz, sums, *scratch]
+    b.schedule.add(group.layer, key, "sample", places, [sums, *scratch], emit, macs=macs)
+
+    def back() -> None:
+        whole = b.extra(group, "d weights (by tile)", (16, depth, outputs), extent="whole")
+        b.add_up(sums, whole, add=False)
+        gradient, add = b.weight_gradient(group.node.inputs[1])
+
+        def emit_back(f: Function) -> None:
+            source, target, item, _ = f.arguments
+            weights_from_tiles(f, source, target, depth, outputs, item, add=add)
+
+        b.schedule.add(
+            group.layer, ("weights_from_tiles", depth, outputs, add), "item", [whole, gradient],
+            [gradient], emit_back, count=lambda _: depth,
+        )  # fmt: skip
+
+    b.after_backward(back)
 
 
 @dataclass(frozen=True)
