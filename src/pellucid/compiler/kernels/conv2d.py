@@ -225,25 +225,36 @@ def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
     return dz
 
 
+def bias_backward(b: Builder, group: Group, g: Place) -> None:
+    """Add the job of the bias's gradient, if there is one."""
+    bias = group.node.inputs[2]
+    if bias is None or not b.wants(bias):
+        return
+    total = b.collect(bias)
+    rows, columns, channels = g.shape
+    s = Sweep(rows, columns, channels, 0, 0, g.row, channels, Run((Taps(1, 0, 0),) * 2, 1, 0))
+
+    def emit(f: Function) -> None:
+        gradient, target = f.arguments
+        bias_gradient(f, s, gradient, target, 1, 0)
+
+    b.schedule.add(group.layer, ("bias_gradient", s), "sample", [g, total], [total], emit)
+
+
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
     node = group.node
     g = gated(b, group, NO_FRAME if group.pool is not None else _frame_for_data(b, group))
-    if node.inputs[2] is not None and b.wants(node.inputs[2]):
-        total = b.collect(node.inputs[2])
-        rows, columns, channels = g.shape
-        s = Sweep(rows, columns, channels, 0, 0, g.row, channels, Run((Taps(1, 0, 0),) * 2, 1, 0))
-
-        def emit(f: Function) -> None:
-            gradient, target = f.arguments
-            bias_gradient(f, s, gradient, target, 1, 0)
-
-        b.schedule.add(group.layer, ("bias_gradient", s), "sample", [g, total], [total], emit)
+    bias_backward(b, group, g)
     x = b.place(node.inputs[0])
     if group.pool is not None and winners_pay(b, group, x):
         winners_backward(b, group, g, windows_of(group))
         return
-    dz = _expanded(b, group, g) if group.pool is not None else _framed(b, group, g)
+    dz = (
+        _expanded(b, group, g)
+        if group.pool is not None
+        else framed(b, group, g, _frame_for_data(b, group))
+    )
     if b.wants(node.inputs[1]):
         _weights_backward(b, group, x, dz)
     if b.wants(node.inputs[0]):
@@ -253,26 +264,28 @@ def backward(b: Builder, group: Group) -> None:
 def _frame_for_data(b: Builder, group: Group) -> Frame:
     """Return the zeros around dz that the data gradient reads; none if it is not wanted."""
     if not b.wants(group.node.inputs[0]):
-        return ((0, 0), (0, 0))
-    windows = windows_of(group)
-    x = b.place(group.node.inputs[0])
-    s = _geometry(group, x, 0)
+        return NO_FRAME
+    s = _geometry(group, b.place(group.node.inputs[0]), 0)
+    (top, bottom), (left, right) = frame_of_gradient(windows_of(group), s.rows, s.columns)
+    if _in_tiles(group):
+        windows = windows_of(group)
+        bottom, right = bottom + windows.rows.size % 2, right + windows.columns.size % 2
+    return ((top, bottom), (left, right))
+
+
+def frame_of_gradient(windows: Windows, rows: int, columns: int) -> Frame:
+    """Return the zeros that must be around dy (rows × columns) for every tap to read inside."""
     sides = []
-    for axis, count in ((windows.rows, s.rows), (windows.columns, s.columns)):
-        phases = [p for p in _phases(axis) if p.taps]
-        before = max((max(0, -p.offset) for p in phases), default=0)
-        after = max(
-            (max(0, p.count - 1 + p.offset + (p.taps - 1) * p.step - (count - 1)) for p in phases),
-            default=0,
-        )
-        whole_tiles = axis.size % 2 if _in_tiles(group) else 0
-        sides.append((before, after + whole_tiles))
+    for axis, count in ((windows.rows, rows), (windows.columns, columns)):
+        reached = [p for p in phases(axis) if p.taps]
+        before = max((max(0, -p.offset) for p in reached), default=0)
+        last = [p.count - 1 + p.offset + (p.taps - 1) * p.step for p in reached]
+        sides.append((before, max((max(0, cell - count + 1) for cell in last), default=0)))
     return (sides[0], sides[1])
 
 
-def _framed(b: Builder, group: Group, g: Place) -> Place:
+def framed(b: Builder, group: Group, g: Place, frame: Frame) -> Place:
     """Return dz with the frame that the data gradient needs."""
-    frame = _frame_for_data(b, group)
     if frame == g.frame:
         return g
     dz = b.extra(group, "dz", g.shape, frame=frame)
@@ -365,7 +378,7 @@ def _weights_by_tile(b: Builder, group: Group, s: Sweep, corner: int, x: Place, 
 
 
 @dataclass(frozen=True)
-class _Phase:
+class Phase:
     """Every `stride`-th cell of an axis of x, and the taps that reach it.
 
     Cell q of the phase receives from dy at q + offset + t·step, through the tap first + t·w_step
@@ -381,7 +394,7 @@ class _Phase:
     w_step: int
 
 
-def _phases(axis: Axis) -> list[_Phase]:
+def phases(axis: Axis) -> list[Phase]:
     s, d = axis.stride, axis.dilation
     found = []
     for begin in range(min(s, axis.size)):
@@ -389,11 +402,11 @@ def _phases(axis: Axis) -> list[_Phase]:
         count = -(-(axis.size - begin) // s)
         w_step = s // math.gcd(s, d)
         if not taps:
-            found.append(_Phase(begin, count, 0, 0, 0, 0, 0))
+            found.append(Phase(begin, count, 0, 0, 0, 0, 0))
             continue
         offset = (begin + axis.before - taps[0] * d) // s
         first = axis.window - 1 - taps[0]
-        found.append(_Phase(begin, count, len(taps), offset, w_step * d // s, first, w_step))
+        found.append(Phase(begin, count, len(taps), offset, w_step * d // s, first, w_step))
     return found
 
 
@@ -407,9 +420,9 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
     dx, add = b.claim(group.node.inputs[0])
     windows = windows_of(group)
     channels = dx.shape[2]
-    pairs = [(r, q) for r in _phases(windows.rows) for q in _phases(windows.columns)]
+    pairs = [(r, q) for r in phases(windows.rows) for q in phases(windows.columns)]
 
-    def image(r: _Phase, q: _Phase) -> Sweep:
+    def image(r: Phase, q: Phase) -> Sweep:
         taps = (
             Taps(r.taps, r.step * dz.row, r.w_step * kw * filters * c),
             Taps(q.taps, q.step * filters, q.w_step * filters * c),
