@@ -184,3 +184,45 @@ def test_convolution_with_what_follows(shape, function, pool, lanes) -> None:
         return y
 
     check(graph, arrays, lanes)
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("channels", [3, 32])
+def test_stored_statistics_are_folded_into_the_convolution(channels, pool, lanes) -> None:
+    from pellucid.ops.activation import Activation
+    from pellucid.ops.batch_normalization import BatchNormalization
+    from pellucid.ops.depthwise_conv2d import DepthwiseConv2D
+    from pellucid.ops.max_pool2d import MaxPool2D
+
+    rng = np.random.default_rng(2)
+    op, arrays = conv_case((9, 10), channels, 40, (3, 3), padding="same")
+    g = Tracer(False)
+    x = g.input((None, 9, 10, channels))
+    variables = [g.weight(Variable(a, n)) for n, a in arrays[1:]]
+    y = g.apply(op, x, *variables)
+
+    def normalise(y: Value) -> Value:
+        c = y.shape[-1]
+        numbers = [rng.standard_normal(c) for _ in range(3)] + [rng.uniform(0.5, 2, c)]
+        return g.apply(BatchNormalization(), y, *(g.weight(Variable(a)) for a in numbers))
+
+    y = g.apply(Activation("relu"), normalise(y))
+    if pool:
+        y = g.apply(MaxPool2D((2, 2), (2, 2)), y)
+    window = g.weight(Variable(rng.standard_normal((3, 3, 40, 1))))
+    z = normalise(g.apply(DepthwiseConv2D(), y, window, None))
+    program = g.program([x], [y, z])
+    compiled = Compiled(program, target=target(lanes))
+    assert len([group for group in compiled.builder.groups if group.norm]) == 2
+    given = arrays[0][1].astype("f4")
+    found = Plan(compiled, len(given)).forward([given])
+    weights = {
+        v: v.variable.value.astype("f8")
+        for n in program.nodes
+        for v in n.inputs
+        if v and v.variable
+    }
+    exact = reference.forward(program, [given.astype("f8")], weights)
+    compare("y", found[0], exact[y], 64)
+    compare("z", found[1], exact[z], 64)

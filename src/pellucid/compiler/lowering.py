@@ -29,6 +29,7 @@ from pellucid.graph import Node, Program, Value, Variable
 from pellucid.ops._operation import known
 from pellucid.ops.activation import Activation
 from pellucid.ops.average_pool2d import AveragePool2D
+from pellucid.ops.batch_normalization import BatchNormalization
 from pellucid.ops.max_pool2d import MaxPool2D
 
 __all__ = ["Builder", "Group"]
@@ -44,6 +45,7 @@ class Group:
 
     Attributes:
         nodes: They, in order; the first gives the kernel its name.
+        norm: The batch normalisation by stored statistics that is fused, if one is.
         activation: The activation that is fused, if one is.
         pool: The pooling that is fused, if one is.
         kernels: The module that has the kernels; None if the operation itself runs.
@@ -51,6 +53,7 @@ class Group:
     """
 
     nodes: list[Node]
+    norm: Node | None = None
     activation: Activation | None = None
     pool: MaxPool2D | AveragePool2D | None = None
     kernels: ModuleType | None = None
@@ -141,10 +144,16 @@ class Builder:
         return groups
 
     def _extend(self, group: Group) -> None:
-        """Take the activation and the pooling that follow into the group."""
+        """Take what follows into the group: normalisation, activation, pooling."""
         from pellucid.compiler.kernels import activation
 
         follower = self._only_reader(group.output)
+        if follower and not self.training and hasattr(group.kernels, "NORMALISES"):
+            _, refused = find_kernel(follower)
+            if isinstance(follower.op, BatchNormalization) and not refused:
+                group.norm = follower
+                group.nodes.append(follower)
+                follower = self._only_reader(group.output)
         if follower and isinstance(follower.op, Activation) and activation.fusable(follower.op):
             group.activation = follower.op
             group.nodes.append(follower)

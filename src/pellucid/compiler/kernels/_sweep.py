@@ -257,6 +257,26 @@ def to_pool(
     return finish
 
 
+def normalised(f: Function, factor: Address, summand: Address, finish: Finish) -> Finish:
+    """Return a `finish` that takes sums · factor + summand, channel by channel."""
+
+    def first(
+        row: Index,
+        column: Index,
+        channel: Index,
+        tile: Tile,
+        counts: Sequence[int],
+        sums: list[Value],
+    ) -> None:
+        v = len(counts)
+        scales = [(factor + channel).load(f.lanes * i, n) for i, n in enumerate(counts)]
+        shifts = [(summand + channel).load(f.lanes * i, n) for i, n in enumerate(counts)]
+        new = [f.fma(value, scales[k % v], shifts[k % v]) for k, value in enumerate(sums)]
+        finish(row, column, channel, tile, counts, new)
+
+    return first
+
+
 def _divided(index: Index, by: int) -> Index:
     return index // by
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels import _math as m
-from pellucid.compiler.schedule import cells
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.graph import Node
     from pellucid.ops.activation import Activation
 
-__all__ = ["apply", "backward", "forward", "fusable", "refusal", "slope_from_output"]
+__all__ = ["apply", "backward", "forward", "fusable", "gated", "refusal", "slope_from_output"]
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -151,6 +151,25 @@ def slope_from_output(f: Function, op: Activation | None, dy: Value, y: Value) -
     if monotone_piecewise(op):
         return f.select(y > 0.0, dy, 0.0)
     return dy * FROM_OUTPUT[op.function](f, y, op)
+
+
+def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
+    """Return the place of dy · f′(y): the gradient before the activation, pooled as y is."""
+    dy, y = b.gradient(group.output), b.place(group.output)
+    if group.activation is None or group.activation.function == "linear":
+        return dy
+    dz = b.extra(group, "gated", y.shape, frame=frame)
+    op = group.activation
+
+    def emit(f: Function) -> None:
+        gradient, output, target = f.arguments
+        for (i, j, k), n in cells(f, dy, y, dz):
+            value = slope_from_output(f, op, gradient.load(i, n), output.load(j, n))
+            target.store(value, k, n)
+
+    key = ("gate", op, dy.layout, y.layout, dz.layout)
+    b.schedule.add(group.layer, key, "sample", [dy, y, dz], [dz], emit)
+    return dz
 
 
 def forward(b: Builder, group: Group) -> None:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels import activation
 from pellucid.compiler.kernels._tiles import lanes_of, split, vectors
-from pellucid.compiler.kernels.conv2d import gated
+from pellucid.compiler.kernels.activation import gated
+from pellucid.ops._operation import known
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -213,6 +214,47 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
     )  # fmt: skip
     b.statistics[node] = (mean, variance)
     return mean, inverse
+
+
+def folded(b: Builder, group: Group, bias: Place | None) -> tuple[Place, Place]:
+    """Return the places of one factor and one summand for each channel of what is before it.
+
+    γ·(y + bias − mean) / √(variance + ε) + β = y · factor + summand: fused into the kernel that
+    makes y, normalising by stored statistics costs one multiply-add for each number.
+    """
+    assert group.norm is not None
+    op: Any = group.norm.op
+    gamma, beta, mean, variance = (
+        None if value is None else b.place(value) for value in group.norm.inputs[1:]
+    )
+    channels = known(group.norm.output.shape[1:])[-1]
+    factor = b.extra(group, "factor", (channels,), extent="whole")
+    summand = b.extra(group, "summand", (channels,), extent="whole")
+    given = [place for place in (mean, variance, gamma, beta, bias) if place is not None]
+
+    def emit(f: Function) -> None:
+        arguments = iter(f.arguments)
+        scale_at, shift_at, mean_at, variance_at = (next(arguments) for _ in range(4))
+        gamma_at, beta_at, bias_at = (
+            None if place is None else next(arguments) for place in (gamma, beta, bias)
+        )
+        for k, n in vectors_over(f, channels):
+            scale = f.splat(1.0) / f.intrinsic("sqrt", variance_at.load(k, n) + op.epsilon)
+            if gamma_at is not None:
+                scale = scale * gamma_at.load(k, n)
+            away = f.zero() if bias_at is None else bias_at.load(k, n)
+            shift = (away - mean_at.load(k, n)) * scale
+            if beta_at is not None:
+                shift = shift + beta_at.load(k, n)
+            scale_at.store(scale, k, n)
+            shift_at.store(shift, k, n)
+
+    key = ("fold", channels, op.epsilon, gamma is None, beta is None, bias is None)
+    b.schedule.add(
+        group.layer, key, "item", [factor, summand, *given], [factor, summand], emit,
+        count=lambda _: 1,
+    )  # fmt: skip
+    return factor, summand
 
 
 def backward(b: Builder, group: Group) -> None:

@@ -32,6 +32,7 @@ from pellucid.compiler.kernels._sweep import (
     Sweep,
     bias_gradient,
     from_bias,
+    normalised,
     sweep,
     to_image,
     to_pool,
@@ -48,7 +49,9 @@ from pellucid.compiler.kernels._winograd import (
     winograd_scratch,
     winograd_weight_gradient,
 )
-from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
+from pellucid.compiler.kernels.activation import gated
+from pellucid.compiler.kernels.batch_normalization import folded
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place
 from pellucid.ops._window import Axis, Windows
 from pellucid.ops.conv2d import Conv2D
 from pellucid.ops.max_pool2d import MaxPool2D
@@ -56,6 +59,9 @@ from pellucid.ops.max_pool2d import MaxPool2D
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.graph import Node
+
+NORMALISES = True
+"""Batch normalisation by stored statistics may be fused."""
 
 __all__ = ["backward", "forward", "frame", "fuses"]
 
@@ -141,6 +147,9 @@ def forward(b: Builder, group: Group) -> None:
     assert isinstance(op, Conv2D)
     x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
     bias = b.place(node.inputs[2]) if node.inputs[2] is not None else None
+    affine: tuple[Place, ...] = ()
+    if group.norm is not None:
+        affine, bias = folded(b, group, bias), None
     s = _geometry(group, x, y.row)
     corner = _corner(group, x)
     keep = b.training and isinstance(group.pool, MaxPool2D) and b.wants(group.output)
@@ -160,6 +169,7 @@ def forward(b: Builder, group: Group) -> None:
         image, kernel, result = (next(given) for _ in range(3))
         vector = next(given) if bias is not None else None
         places = next(given) if winner is not None else None
+        factors = [next(given) for _ in affine]
 
         def act(value: Value) -> Value:
             return activation.apply(f, group.activation, value)
@@ -175,6 +185,9 @@ def forward(b: Builder, group: Group) -> None:
                     winner=won, winner_row=y.shape[1] * y.shape[2],
                     average=not isinstance(group.pool, MaxPool2D),
                 )  # fmt: skip
+            if factors:
+                own = [factor + g * s.outputs for factor in factors]
+                finish = normalised(f, own[0], own[1], finish)
             source = image + corner + g * per_group
             if fast:
                 winograd(f, s, source, kernel, next(given), next(given), own_bias, finish)
@@ -182,10 +195,21 @@ def forward(b: Builder, group: Group) -> None:
                 start = from_bias(f, own_bias)
                 sweep(f, s, source, kernel + g * s.outputs, start, finish, unit)
 
-    places = [p for p in (x, transformed or w, y, bias, winner) if p is not None] + scratch
+    places = [p for p in (x, transformed or w, y, bias, winner) if p is not None]
+    places += [*affine, *scratch]
     writes = [p for p in (y, winner) if p is not None] + scratch
     word = "conv2d_winograd" if fast else "conv2d"
-    key = (word, s, corner, op.groups, bias is None, group.activation, group.pool, winner is None)
+    key = (
+        word,
+        s,
+        corner,
+        op.groups,
+        bias is None,
+        group.activation,
+        group.pool,
+        winner is None,
+        len(affine),
+    )
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
     b.schedule.add(group.layer, key, "sample", places, writes, emit, macs=macs)
 
@@ -204,25 +228,6 @@ def _transformed(b: Builder, group: Group, w: Place) -> Place:
         count=lambda _: depth,
     )  # fmt: skip
     return u
-
-
-def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
-    """Return the place of dy · f′(y): the gradient before the activation, pooled as y is."""
-    dy, y = b.gradient(group.output), b.place(group.output)
-    if group.activation is None or group.activation.function == "linear":
-        return dy
-    dz = b.extra(group, "gated", y.shape, frame=frame)
-    op = group.activation
-
-    def emit(f: Function) -> None:
-        gradient, output, target = f.arguments
-        for (i, j, k), n in cells(f, dy, y, dz):
-            value = activation.slope_from_output(f, op, gradient.load(i, n), output.load(j, n))
-            target.store(value, k, n)
-
-    key = ("gate", op, dy.layout, y.layout, dz.layout)
-    b.schedule.add(group.layer, key, "sample", [dy, y, dz], [dz], emit)
-    return dz
 
 
 def bias_backward(b: Builder, group: Group, g: Place) -> None:

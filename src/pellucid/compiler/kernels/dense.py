@@ -33,7 +33,7 @@ from pellucid.compiler.kernels._tiles import (
     multiply_accumulate,
 )
 from pellucid.compiler.kernels._transpose import transpose
-from pellucid.compiler.kernels.conv2d import gated
+from pellucid.compiler.kernels.activation import gated
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels import activation
 from pellucid.compiler.kernels._tiles import Run, Taps, split
+from pellucid.compiler.kernels.activation import gated
+from pellucid.compiler.kernels.batch_normalization import folded
 from pellucid.compiler.kernels.conv2d import (
     bias_backward,
     frame_of_gradient,
     framed,
-    gated,
     phases,
     windows_of,
 )
@@ -32,6 +33,9 @@ from pellucid.compiler.schedule import NO_FRAME, Frame, Place
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.graph import Node
+
+NORMALISES = True
+"""Batch normalisation by stored statistics may be fused."""
 
 __all__ = ["backward", "forward", "frame", "fuses", "refusal"]
 
@@ -67,7 +71,7 @@ def _sweep(
     taps: tuple[Taps, Taps],
     w: Address,
     start: Callable[[Index, int | None], Value],
-    finish: Callable[[Index, Value, int | None], None],
+    finish: Callable[[Index, Index, Value, int | None], None],
     y_steps: tuple[int, int],
 ) -> None:
     """Write the loops over rows, tiles of columns, and channels."""
@@ -89,7 +93,7 @@ def _sweep(
                             for p, total in enumerate(sums)
                         ]
                     for p, total in enumerate(sums):
-                        finish(there + (k + p * y_steps[1]), total, n)
+                        finish(there + (k + p * y_steps[1]), k, total, n)
 
 
 def forward(b: Builder, group: Group) -> None:
@@ -97,6 +101,9 @@ def forward(b: Builder, group: Group) -> None:
     node = group.node
     x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
     bias = None if node.inputs[2] is None else b.place(node.inputs[2])
+    affine: tuple[Place, ...] = ()
+    if group.norm is not None:
+        affine, bias = folded(b, group, bias), None
     windows, channels = windows_of(group), x.shape[2]
     (top, _), (left, _) = windows.padding
     corner = -(top * x.row + left * channels)
@@ -108,18 +115,22 @@ def forward(b: Builder, group: Group) -> None:
         image, kernel, result, *rest = f.arguments
 
         def start(k: Index, n: int | None) -> Value:
-            return rest[0].load(k, n) if rest else f.zero()
+            return f.zero() if bias is None else rest[0].load(k, n)
 
-        def finish(place: Index, value: Value, n: int | None) -> None:
+        def finish(place: Index, k: Index, value: Value, n: int | None) -> None:
+            if affine:
+                value = f.fma(value, rest[0].load(k, n), rest[1].load(k, n))
             result.store(activation.apply(f, group.activation, value), place, n)
 
         steps = down * x.row, across * channels
         _sweep(f, shape, image + corner, steps, taps, kernel, start, finish, (y.row, channels))
 
-    places = [place for place in (x, w, y, bias) if place is not None]
+    places = [place for place in (x, w, y, bias, *affine) if place is not None]
     key = ("depthwise_conv2d", shape, x.layout, y.layout, taps, corner, group.op, bias is None)
     macs = math.prod(shape) * taps[0].count * taps[1].count
-    b.schedule.add(group.layer, (*key, group.activation), "sample", places, [y], emit, macs=macs)
+    b.schedule.add(
+        group.layer, (*key, group.activation, bool(affine)), "sample", places, [y], emit, macs=macs
+    )
 
 
 def backward(b: Builder, group: Group) -> None:
@@ -198,7 +209,9 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
         for r, q in pairs:
             here = target + (r.begin * dx.row + q.begin * channels)
 
-            def finish(place: Index, value: Value, n: int | None, here: Address = here) -> None:
+            def finish(
+                place: Index, k: Index, value: Value, n: int | None, here: Address = here
+            ) -> None:
                 here.store(value + here.load(place, n) if add else value, place, n)
 
             taps = (
