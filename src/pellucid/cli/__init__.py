@@ -21,6 +21,7 @@ __all__ = ["main"]
 
 COMMANDS = (
     "tour",
+    "lesson",
     "train",
     "evaluate",
     "predict",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,7 +46,7 @@ def tell(story: Story, form: str, path: str | None, output: Output) -> None:
         for renderable in renderables(story, width):
             output.console.print(renderable, width=width)
     else:
-        sys.stdout.write(render(story, form))
+        click.echo(render(story, form))
 
 
 def pair(text: str, option: str) -> tuple[int, int]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pellucid.explain.address import Address
-from pellucid.ops._terms import Call, Cell, Constant, Expression, Maximum, Named, Product, Sum
+from pellucid.ops._terms import (
+    Call,
+    Cell,
+    Constant,
+    Expression,
+    Maximum,
+    Named,
+    Product,
+    Sum,
+    Table,
+)
 
 __all__ = ["Located", "definitions", "located", "number", "text"]
 
@@ -52,12 +62,17 @@ def number(value: float, digits: int = 6) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
-def text(expression: Expression, numbers: bool = False) -> str:
+def text(
+    expression: Expression,
+    numbers: bool = False,
+    name: Callable[[Cell], str] | None = None,
+) -> str:
     """Return the account as one line; of a long sum only the first terms and the last.
 
     Args:
         expression: The account; intermediates that have a name appear by name (or value).
         numbers: Whether to write values instead of addresses and names.
+        name: What to call a cell; by default its address, if it has one.
 
     Example:
         >>> from pellucid.ops._terms import Cell, Product, Sum
@@ -65,7 +80,7 @@ def text(expression: Expression, numbers: bool = False) -> str:
         >>> text(Sum((pair, Cell("b", (), 1.0)))), text(pair, numbers=True)
         ('x[0] · w[1] + b', '2 × (−0.5)')
     """
-    return _render(expression, numbers)[0]
+    return _Writer(numbers, name or _cell_name).render(expression)[0]
 
 
 def definitions(expression: Expression) -> list[Named]:
@@ -78,6 +93,9 @@ def definitions(expression: Expression) -> list[Named]:
 
 def _named(expression: Expression) -> Iterator[Named]:
     match expression:
+        case Sum(Table(tail=parts)):
+            for part in parts:
+                yield from _named(part)
         case Sum(parts) | Product(parts) | Maximum(parts) | Call(arguments=parts):
             for part in parts:
                 yield from _named(part)
@@ -88,59 +106,75 @@ def _named(expression: Expression) -> Iterator[Named]:
             return
 
 
-def _render(expression: Expression, numbers: bool) -> tuple[str, int]:
-    match expression:
-        case Sum(terms):
-            return _sum(list(terms), numbers)
-        case Product(factors):
-            return _product(list(factors), numbers)
-        case Maximum(candidates):
-            shown = [_render(c, numbers)[0] for c in candidates[:_MOST_TERMS]]
-            more = [f"… {len(candidates)} in all"] if len(candidates) > _MOST_TERMS else []
-            return f"max({', '.join([*shown, *more])})", _ATOM
-        case Call(function, arguments):
-            return _call(function, list(arguments), numbers)
-        case Named(name, inner):
-            simple = isinstance(inner, Cell)
-            return _render(inner, numbers) if simple else _atom(name, inner.value, numbers)
-        case Constant(name, value):
-            compound = not numbers and any(sign in name for sign in _SIGNS)
-            return _atom(name, value, numbers)[0], _ADDED if compound else _ATOM
-        case Cell():
-            return _atom(_cell_name(expression), expression.value, numbers)
-
-
-def _atom(name: str, value: float, numbers: bool) -> tuple[str, int]:
-    return (number(value) if numbers else name), _ATOM
-
-
 def _cell_name(cell: Cell) -> str:
     if isinstance(cell, Located):
         return str(cell.address)
     return f"{cell.tensor}[{','.join(map(str, cell.index))}]" if cell.index else cell.tensor
 
 
-def _sum(terms: list[Expression], numbers: bool) -> tuple[str, int]:
-    if not terms:
-        return "0", _ATOM
-    if len(terms) == 1:
-        return _render(terms[0], numbers)
-    chosen: list[Expression | None] = list(terms)
-    if len(terms) > _MOST_TERMS:
-        chosen = [*terms[:3], None, terms[-1]]
-    line = ""
-    for term in chosen:
-        sign, shown = "+", f"… ({len(terms) - 4} more)"
-        if term is not None:
-            negative, positive = _without_minus(term)
-            shown, level = _render(positive, numbers)
-            sign = "−" if negative else "+"
-            if negative and level == _ADDED:
-                shown = f"({shown})"
-            if numbers and shown.startswith("−") and level == _ATOM:
-                sign, shown = ("+" if sign == "−" else "−"), shown[1:]
-        line += (f" {sign} " if line else "−" if sign == "−" else "") + shown
-    return line, _ADDED
+@dataclass(frozen=True)
+class _Writer:
+    """Writes accounts, each with how tightly it binds: a sum within a product is bracketed."""
+
+    numbers: bool
+    name: Callable[[Cell], str]
+
+    def render(self, expression: Expression) -> tuple[str, int]:
+        match expression:
+            case Sum(terms):
+                return self._sum(terms)
+            case Product(factors):
+                return self._product(factors)
+            case Maximum(candidates):
+                shown = [self.render(c)[0] for c in candidates[:_MOST_TERMS]]
+                if len(candidates) > _MOST_TERMS:
+                    shown.append(f"… {len(candidates)} in all")
+                return f"max({', '.join(shown)})", _ATOM
+            case Call(function, arguments):
+                return _call(function, [self.render(argument) for argument in arguments])
+            case Named(name, inner):
+                simple = isinstance(inner, Cell)
+                return self.render(inner) if simple else self._atom(name, inner.value)
+            case Constant(name, value):
+                compound = not self.numbers and any(sign in name for sign in _SIGNS)
+                return self._atom(name, value)[0], _ADDED if compound else _ATOM
+            case Cell():
+                return self._atom("" if self.numbers else self.name(expression), expression.value)
+
+    def _atom(self, name: str, value: float) -> tuple[str, int]:
+        return (number(value) if self.numbers else name), _ATOM
+
+    def _sum(self, terms: Sequence[Expression]) -> tuple[str, int]:
+        if not len(terms):
+            return "0", _ATOM
+        if len(terms) == 1:
+            return self.render(terms[0])
+        chosen: list[Expression | None] = []
+        if len(terms) > _MOST_TERMS:
+            chosen = [*terms[:3], None, terms[-1]]
+        line = ""
+        for term in chosen or terms:
+            sign, shown = "+", f"… ({len(terms) - 4} more)"
+            if term is not None:
+                negative, positive = _without_minus(term)
+                shown, level = self.render(positive)
+                sign = "−" if negative else "+"
+                if negative and level == _ADDED:
+                    shown = f"({shown})"
+                if self.numbers and shown.startswith("−") and level == _ATOM:
+                    sign, shown = ("+" if negative else "−"), shown[1:]
+            line += (f" {sign} " if line else "−" if sign == "−" else "") + shown
+        return line, _ADDED
+
+    def _product(self, factors: Sequence[Expression]) -> tuple[str, int]:
+        if len(factors) == 1:
+            return self.render(factors[0])
+        shown = []
+        for position, factor in enumerate(factors):
+            part, level = self.render(factor)
+            wrapped = level == _ADDED or (position > 0 and part.startswith("−"))
+            shown.append(f"({part})" if wrapped else part)
+        return (" × " if self.numbers else " · ").join(shown), _MULTIPLIED
 
 
 def _without_minus(term: Expression) -> tuple[bool, Expression]:
@@ -152,19 +186,7 @@ def _without_minus(term: Expression) -> tuple[bool, Expression]:
     return False, term
 
 
-def _product(factors: list[Expression], numbers: bool) -> tuple[str, int]:
-    if len(factors) == 1:
-        return _render(factors[0], numbers)
-    shown = []
-    for position, factor in enumerate(factors):
-        part, level = _render(factor, numbers)
-        wrapped = level == _ADDED or (position > 0 and part.startswith("−"))
-        shown.append(f"({part})" if wrapped else part)
-    return (" × " if numbers else " · ").join(shown), _MULTIPLIED
-
-
-def _call(function: str, arguments: list[Expression], numbers: bool) -> tuple[str, int]:
-    parts = [_render(argument, numbers) for argument in arguments]
+def _call(function: str, parts: list[tuple[str, int]]) -> tuple[str, int]:
     if function == "divide" and len(parts) == 2:
         above, below = parts
         top = f"({above[0]})" if above[1] == _ADDED else above[0]

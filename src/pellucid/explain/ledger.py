@@ -6,6 +6,7 @@ A ledger is read off the operation that made the number (`terms`) or that handed
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,17 @@ from typing import TYPE_CHECKING, Any, overload
 from pellucid.errors import ArgumentError
 from pellucid.explain.address import Address
 from pellucid.explain.formula import Located, definitions, located, number, text
-from pellucid.ops._terms import Call, Cell, Constant, Expression, Maximum, Named, Product, Sum
+from pellucid.ops._terms import (
+    Call,
+    Cell,
+    Constant,
+    Expression,
+    Maximum,
+    Named,
+    Product,
+    Sum,
+    Table,
+)
 
 if TYPE_CHECKING:
     from pellucid.explain.correlation import Correlation, Scatter
@@ -55,6 +66,10 @@ class Part:
         place = self.places[cell.tensor]
         name = f"{place.tensor}.{place.quantity}" if place.quantity else place.tensor
         return Located(name, cell.index, cell.value, place.address(cell.index))
+
+    def name(self, cell: Cell) -> str:
+        """Return the cell's address as text."""
+        return str(self.locate(cell).address)
 
     @cached_property
     def located(self) -> Expression:
@@ -149,12 +164,12 @@ class Definition:
 class Terms(Sequence[Term]):
     """The terms of a ledger, each made when it is looked at."""
 
-    def __init__(self, ledger: Ledger, raw: Sequence[tuple[Expression, Part]]) -> None:
+    def __init__(self, ledger: Ledger, runs: Sequence[tuple[Sequence[Expression], Part]]) -> None:
         self._ledger = ledger
-        self._raw = raw
+        self._runs = runs
 
     def __len__(self) -> int:
-        return len(self._raw)
+        return sum(len(run) for run, _ in self._runs)
 
     @overload
     def __getitem__(self, position: int) -> Term: ...
@@ -171,15 +186,26 @@ class Terms(Sequence[Term]):
     @cached_property
     def values(self) -> list[float]:
         """The terms' values."""
-        return [expression.value for expression, _ in self._raw]
+        found: list[float] = []
+        for run, _ in self._runs:
+            found += run.values if isinstance(run, Table) else [term.value for term in run]
+        return found
 
     def largest(self, count: int) -> list[Term]:
         """Return the terms that are largest in size, the largest first."""
-        order = sorted(range(len(self)), key=lambda i: (-abs(self.values[i]), i))
-        return [self._make(i) for i in order[:count]]
+        values = self.values
+        order = heapq.nsmallest(count, range(len(values)), key=lambda i: (-abs(values[i]), i))
+        return [self._make(i) for i in order]
+
+    def _raw(self, position: int) -> tuple[Expression, Part]:
+        for run, part in self._runs:
+            if position < len(run):
+                return run[position], part
+            position -= len(run)
+        raise IndexError(position)
 
     def _make(self, position: int) -> Term:
-        raw, part = self._raw[position]
+        raw, part = self._raw(position)
         expression = located(raw, part.locate)
         factors = tuple(_factor(factor) for factor in _factors(expression))
         return Term(
@@ -222,7 +248,7 @@ class Ledger:
         self.layer = layer
         self.notes = list(notes)
         self._parts = list(parts)
-        self.how, self._raw = _taken_apart(self._parts)
+        self.how, self._runs = _taken_apart(self._parts)
         self.value = self.total if value is None else value
 
     @cached_property
@@ -235,7 +261,7 @@ class Ledger:
     @cached_property
     def terms(self) -> Terms:
         """The terms; none for a number that was given."""
-        return Terms(self, self._raw)
+        return Terms(self, self._runs)
 
     @cached_property
     def running(self) -> list[float]:
@@ -258,7 +284,7 @@ class Ledger:
     @property
     def formula(self) -> str:
         """The account as one line, with addresses: "y[0] = x[0] · w[0] + b"."""
-        made = text(self.expression) if self._parts else "given"
+        made = self._text() if self._parts else "given"
         return f"{self.address} = {made}"
 
     @property
@@ -266,20 +292,24 @@ class Ledger:
         """The account as one line, with numbers."""
         if not self._parts:
             return f"{self.address} = {number(self.value)}"
-        return f"{self.address} = {text(self.expression, numbers=True)} = {number(self.total)}"
+        return f"{self.address} = {self._text(numbers=True)} = {number(self.total)}"
 
     @cached_property
     def definitions(self) -> list[Definition]:
         """The intermediates that the formula mentions by name, the inner ones first."""
-        return [
-            Definition(
-                named.name,
-                named.value,
-                text(named.expression),
-                text(named.expression, numbers=True),
-            )
-            for named in definitions(self.expression)
-        ]
+        found: dict[tuple[str, float], Definition] = {}
+        for part in self._parts:
+            for named in definitions(part.expression):
+                found.setdefault(
+                    (named.name, named.value),
+                    Definition(
+                        named.name,
+                        named.value,
+                        text(named.expression, name=part.name),
+                        text(named.expression, numbers=True),
+                    ),
+                )
+        return list(found.values())
 
     @property
     def addresses(self) -> list[Address]:
@@ -392,12 +422,18 @@ class Ledger:
             f"<Ledger {self.address} = {number(self.value)}: {self.how}, {len(self.terms)} terms>"
         )
 
+    def _text(self, numbers: bool = False) -> str:
+        if len(self._parts) > 1:
+            return text(self.expression, numbers)
+        part = self._parts[0]
+        return text(part.expression, numbers, part.name)
+
     def _leading(self) -> int:
         values = self.terms.values
         if self.how == "maximum":
             return values.index(max(values))
-        followable = [i for i, (raw, _) in enumerate(self._raw) if _has_cell(raw)]
-        return max(followable or range(len(values)), key=lambda i: abs(values[i]))
+        order = sorted(range(len(values)), key=lambda i: -abs(values[i]))
+        return next((i for i in order if _has_cell(self.terms._raw(i)[0])), order[0])
 
     def _note(self, position: int, expression: Expression) -> str:
         if self.how == "maximum":
@@ -430,38 +466,40 @@ def note_of(expression: Expression) -> str:
     return ""
 
 
-def _taken_apart(parts: Sequence[Part]) -> tuple[str, list[tuple[Expression, Part]]]:
-    """Return how an account is made, and its terms."""
+def _taken_apart(parts: Sequence[Part]) -> tuple[str, list[tuple[Sequence[Expression], Part]]]:
+    """Return how an account is made, and its terms, part by part."""
     if not parts:
         return "given", []
     if len(parts) > 1:
-        return "sum", [(raw, part) for part in parts for raw in _summands(part.expression)]
+        return "sum", [(_summands(part.expression), part) for part in parts]
     part = parts[0]
     expression = part.expression
     while isinstance(expression, Named):
         expression = expression.expression
     match expression:
         case Sum():
-            return "sum", [(raw, part) for raw in _summands(expression)]
+            return "sum", [(_summands(expression), part)]
         case Product():
             terms = _summands(expression)
             how = "product" if len(terms) == 1 and terms[0] is expression else "sum"
-            return how, [(raw, part) for raw in terms]
+            return how, [(terms, part)]
         case Maximum(candidates):
-            return "maximum", [(candidate, part) for candidate in candidates]
+            return "maximum", [(candidates, part)]
         case Call(_, arguments):
-            return "function", [(argument, part) for argument in arguments]
+            return "function", [(arguments, part)]
         case Cell():
-            return "copy", [(expression, part)]
+            return "copy", [([expression], part)]
         case Constant():
-            return "constant", [(expression, part)]
+            return "constant", [([expression], part)]
 
 
-def _summands(expression: Expression) -> list[Expression]:
+def _summands(expression: Expression) -> Sequence[Expression]:
     """The terms of a sum, and of a sum times something: a · (b + c) is a · b + a · c."""
     while isinstance(expression, Named):
         expression = expression.expression
     if isinstance(expression, Sum):
+        if isinstance(expression.terms, Table):
+            return expression.terms
         found: list[Expression] = []
         for term in expression.terms:
             found.extend(_summands(term) if isinstance(term, Sum) else (term,))

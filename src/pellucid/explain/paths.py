@@ -137,7 +137,7 @@ def find_path(trace: Trace, first: Address, second: Address) -> Path:
     """
     first, second = trace[first.plain].address, trace[second.plain].address
     for start, end in ((first, second), (second, first)):
-        gradients = Gradients(trace.recording, trace.value_of(end), end.cell)
+        gradients = trace.gradients_of(end)
         value = trace.value_of(start)
         if value not in gradients.reached:
             continue
@@ -155,7 +155,7 @@ def all_paths(trace: Trace, start: Address, end: Address) -> Iterator[tuple[list
     Their number grows with every layer: this is for small networks. The products add up to the
     gradient.
     """
-    gradients = Gradients(trace.recording, trace.value_of(end), end.cell)
+    gradients = trace.gradients_of(end)
     open_ = [([start], 1.0)]
     while open_:
         addresses, product = open_.pop()

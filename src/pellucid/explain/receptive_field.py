@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.explain._recording import Gradients, differentiable
+from pellucid.explain._recording import differentiable
 from pellucid.explain.address import Address
 from pellucid.graph import Node, Value
 from pellucid.ops._operation import Array
@@ -127,7 +127,7 @@ def receptive_field(trace: Trace, address: Address) -> ReceptiveField:
     axes = {
         trace.names[v]: tuple(tuple(sorted(axis)) for axis in found) for v, found in reached.items()
     }
-    gradients = Gradients(trace.recording, value, address.cell)
+    gradients = trace.gradients_of(address)
     fields = []
     for source in trace.setup.program.inputs:
         if source.kind == "input" and source in reached:

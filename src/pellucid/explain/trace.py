@@ -252,6 +252,13 @@ class Trace:
             )
         return self.gradients
 
+    def gradients_of(self, address: Address) -> Gradients:
+        """Return the gradients of one number, which may be another one than the loss."""
+        value = self.value_of(address)
+        if self.gradients is not None and value is self.gradients.of:
+            return self.gradients
+        return Gradients(self.recording, value, address.cell)
+
     def place(self, value: Value, quantity: str = "") -> Place:
         """Return where a value's cells are."""
         return Place(self.names[value], value.shape[:1] == (None,), quantity)

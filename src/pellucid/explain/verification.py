@@ -15,7 +15,17 @@ from pellucid.explain._rerun import Rerun
 from pellucid.explain.formula import number
 from pellucid.graph import Program, Value
 from pellucid.graph import reference as engine
-from pellucid.ops._terms import Call, Cell, Constant, Expression, Maximum, Named, Product, Sum
+from pellucid.ops._terms import (
+    Call,
+    Cell,
+    Constant,
+    Expression,
+    Maximum,
+    Named,
+    Product,
+    Sum,
+    Table,
+)
 
 if TYPE_CHECKING:
     from pellucid.explain.address import Address
@@ -236,6 +246,8 @@ def rounding_scale(expression: Expression) -> float:
     its argument's scale times its slope.
     """
     match expression:
+        case Sum(Table(values=values)):
+            return math.fsum(map(abs, values))
         case Sum(terms):
             return math.fsum(rounding_scale(term) for term in terms)
         case Product(factors):

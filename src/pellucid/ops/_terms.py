@@ -23,19 +23,22 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Union
+from typing import Any, Union, overload
 
 import numpy as np
+import numpy.typing as npt
 
 __all__ = [
     "Call",
     "Cell",
+    "Column",
     "Constant",
     "Expression",
     "Maximum",
     "Named",
     "Product",
     "Sum",
+    "Table",
     "cell_of",
 ]
 
@@ -77,6 +80,8 @@ class Sum:
     @cached_property
     def value(self) -> float:
         """The sum, correctly rounded."""
+        if isinstance(self.terms, Table):
+            return math.fsum(self.terms.values)
         return math.fsum(term.value for term in self.terms)
 
     def cells(self) -> Iterator[Cell]:
@@ -161,7 +166,87 @@ class Named:
         return self.expression.cells()
 
 
+Numbers = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One factor of every row of a `Table`: cells of one tensor.
+
+    Attributes:
+        tensor: The tensor's name.
+        array: Its numbers.
+        index: For each of its axes the index, one for all rows or one for each; below 0 in the
+            padding, where the factor is 0.
+    """
+
+    tensor: str
+    array: Numbers
+    index: tuple[int | Numbers, ...]
+
+    @cached_property
+    def is_padding(self) -> Numbers | None:
+        """Which rows lie in the padding; None if none does."""
+        below = [i < 0 for i in self.index if isinstance(i, np.ndarray) and np.any(i < 0)]
+        return np.logical_or.reduce(below) if below else None
+
+    @cached_property
+    def values(self) -> Numbers:
+        """The factor in every row."""
+        found = np.asarray(self.array[self.index], np.float64)
+        return found if self.is_padding is None else np.where(self.is_padding, 0.0, found)
+
+    def at(self, row: int) -> Cell | Constant:
+        """Return the factor in one row."""
+        if self.is_padding is not None and self.is_padding[row]:
+            return Constant("padding", 0.0)
+        place = tuple(int(i[row]) if isinstance(i, np.ndarray) else i for i in self.index)
+        return cell_of(self.tensor, self.array, place)
+
+
+class Table(Sequence[Expression]):
+    """The terms of a long sum, each a product of cells, made when they are looked at.
+
+    Args:
+        rows: How many products there are.
+        columns: Their factors; with a single one the terms are its cells themselves.
+        tail: Terms that follow after the products: a bias.
+    """
+
+    def __init__(self, rows: int, *columns: Column, tail: Sequence[Expression] = ()) -> None:
+        self.rows = rows
+        self.columns = columns
+        self.tail = tuple(tail)
+
+    @cached_property
+    def values(self) -> list[float]:
+        """The terms' values."""
+        products = np.ones(self.rows)
+        for column in self.columns:
+            products = products * column.values
+        return [*products.tolist(), *(term.value for term in self.tail)]
+
+    def __len__(self) -> int:
+        return self.rows + len(self.tail)
+
+    @overload
+    def __getitem__(self, position: int) -> Expression: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Expression]: ...
+    def __getitem__(self, position: int | slice) -> Expression | list[Expression]:
+        if isinstance(position, slice):
+            return [self._at(i) for i in range(*position.indices(len(self)))]
+        return self._at(range(len(self))[position])
+
+    def _at(self, position: int) -> Expression:
+        if position >= self.rows:
+            return self.tail[position - self.rows]
+        if len(self.columns) == 1:
+            return self.columns[0].at(position)
+        return Product([column.at(position) for column in self.columns])
+
+
 def cell_of(tensor: str, array: np.ndarray, index: Sequence[int]) -> Cell:
     """Return `Cell(tensor, index, array[index])`."""
-    place = tuple(int(i) for i in index)
+    place = tuple(map(int, index))
     return Cell(tensor, place, float(array[place]))

@@ -119,6 +119,18 @@ class Axis:
         for tap in range(self.window):
             yield tap, self.meets(position, tap)
 
+    def met_from(self, position: int) -> Array:
+        """Return the cell under each tap of the window at `position`; −1 in the padding."""
+        return self._met(position, np.arange(self.window))
+
+    def met_by(self, tap: int) -> Array:
+        """Return the cell that a tap meets at each position; −1 in the padding."""
+        return self._met(np.arange(self.output), tap)
+
+    def _met(self, position: Any, tap: Any) -> Array:
+        cells = position * self.stride + tap * self.dilation - self.before
+        return np.where((cells >= 0) & (cells < self.size), cells, -1)
+
     def inside(self) -> list[int]:
         """Return how many cells of the image, padding left out, each window covers."""
         positions = range(self.output)

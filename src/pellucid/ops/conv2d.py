@@ -40,7 +40,7 @@ from pellucid.ops._operation import (
     known,
     require_rank,
 )
-from pellucid.ops._terms import Constant, Expression, Product, Sum, cell_of
+from pellucid.ops._terms import Column, Expression, Sum, Table, cell_of
 from pellucid.ops._window import Padding, Pair, Windows, check_padding, check_pair
 
 
@@ -135,17 +135,12 @@ class Conv2D(Operation):
         n, i, j, o = cell
         windows = self._windows(x.shape, kernel.shape)
         first = o // (kernel.shape[3] // self.groups) * kernel.shape[2]
-        products: list[Expression] = []
-        for ky, row in windows.rows.taps(i):
-            for kx, column in windows.columns.taps(j):
-                for c in range(kernel.shape[2]):
-                    pixel: Expression = Constant("padding", 0.0)
-                    if row is not None and column is not None:
-                        pixel = cell_of("x", x, (n, row, column, first + c))
-                    products.append(Product((pixel, cell_of("kernel", kernel, (ky, kx, c, o)))))
-        if bias is not None:
-            products.append(cell_of("bias", bias, (o,)))
-        return Sum(products)
+        ky, kx, c = np.indices(kernel.shape[:3]).reshape(3, -1)
+        row, column = windows.rows.met_from(i)[ky], windows.columns.met_from(j)[kx]
+        pixels = Column("x", x, (n, row, column, first + c))
+        weights = Column("kernel", kernel, (ky, kx, c, o))
+        tail = () if bias is None else (cell_of("bias", bias, (o,)),)
+        return Sum(Table(len(c), pixels, weights, tail=tail))
 
     def gradient_terms(
         self,
@@ -158,31 +153,26 @@ class Conv2D(Operation):
         bias: Array | None = None,
     ) -> Expression:
         """For x: each output that read the pixel; for a weight: each place where it was used."""
+        n, i, j = np.indices(dy.shape[:3]).reshape(3, -1)
         if wrt == "bias":
-            return Sum([cell_of("dy", dy, (*place, *cell)) for place in np.ndindex(dy.shape[:3])])
+            return Sum(Table(len(n), Column("dy", dy, (n, i, j, cell[0]))))
         windows = self._windows(x.shape, kernel.shape)
         per_group, filters = kernel.shape[2], kernel.shape[3] // self.groups
-        products: list[Expression] = []
         if wrt == "x":
-            n, row, column, channel = cell
-            group, c = divmod(channel, per_group)
-            for i, ky in windows.rows.positions(row):
-                for j, kx in windows.columns.positions(column):
-                    for o in range(group * filters, (group + 1) * filters):
-                        weight = cell_of("kernel", kernel, (ky, kx, c, o))
-                        products.append(Product((cell_of("dy", dy, (n, i, j, o)), weight)))
-            return Sum(products)
-        ky, kx, c, o = cell
-        channel = o // filters * per_group + c
-        rows = [dict(windows.rows.taps(i))[ky] for i in range(windows.rows.output)]
-        columns = [dict(windows.columns.taps(j))[kx] for j in range(windows.columns.output)]
-        for n, i, j in np.ndindex(dy.shape[:3]):
-            pixel: Expression = Constant("padding", 0.0)
-            here = rows[i], columns[j]
-            if here[0] is not None and here[1] is not None:
-                pixel = cell_of("x", x, (n, here[0], here[1], channel))
-            products.append(Product((cell_of("dy", dy, (n, i, j, o)), pixel)))
-        return Sum(products)
+            group, c = divmod(cell[3], per_group)
+            rows = np.array(list(windows.rows.positions(cell[1])), int).reshape(-1, 2)
+            columns = np.array(list(windows.columns.positions(cell[2])), int).reshape(-1, 2)
+            a, b, o = np.indices((len(rows), len(columns), filters)).reshape(3, -1)
+            o += group * filters
+            above = Column("dy", dy, (cell[0], rows[a, 0], columns[b, 0], o))
+            return Sum(
+                Table(len(o), above, Column("kernel", kernel, (rows[a, 1], columns[b, 1], c, o)))
+            )
+        ky, kx, c, filter_ = cell
+        channel = filter_ // filters * per_group + c
+        row, column = windows.rows.met_by(ky)[i], windows.columns.met_by(kx)[j]
+        above = Column("dy", dy, (n, i, j, filter_))
+        return Sum(Table(len(n), above, Column("x", x, (n, row, column, channel))))
 
     def multiply_adds(self, x: Shape, kernel: Shape, bias: Shape | None = None) -> int:
         """N · OH · OW · O · KH · KW · C / groups."""

@@ -33,7 +33,7 @@ from pellucid.ops._operation import (
     known,
     require_rank,
 )
-from pellucid.ops._terms import Expression, Product, Sum, cell_of
+from pellucid.ops._terms import Column, Expression, Sum, Table, cell_of
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,10 @@ class Dense(Operation):
     ) -> Expression:
         """A product for each input, and the bias."""
         *row, u = cell
-        terms: list[Expression] = [
-            Product((cell_of("x", x, (*row, i)), cell_of("kernel", kernel, (i, u))))
-            for i in range(x.shape[-1])
-        ]
-        if bias is not None:
-            terms.append(cell_of("bias", bias, (u,)))
-        return Sum(terms)
+        i = np.arange(x.shape[-1])
+        tail = () if bias is None else (cell_of("bias", bias, (u,)),)
+        inputs, weights = Column("x", x, (*row, i)), Column("kernel", kernel, (i, u))
+        return Sum(Table(len(i), inputs, weights, tail=tail))
 
     def gradient_terms(
         self,
@@ -117,24 +114,16 @@ class Dense(Operation):
         bias: Array | None = None,
     ) -> Expression:
         """For x: each output that read it; for a weight: each row that it was used on."""
-        places = list(np.ndindex(dy.shape[:-1]))
-        if wrt == "bias":
-            return Sum([cell_of("dy", dy, (*place, *cell)) for place in places])
         if wrt == "x":
             *row, i = cell
-            return Sum(
-                [
-                    Product((cell_of("dy", dy, (*row, u)), cell_of("kernel", kernel, (i, u))))
-                    for u in range(kernel.shape[1])
-                ]
-            )
-        i, u = cell
-        return Sum(
-            [
-                Product((cell_of("dy", dy, (*place, u)), cell_of("x", x, (*place, i))))
-                for place in places
-            ]
-        )
+            u = np.arange(kernel.shape[1])
+            above, weights = Column("dy", dy, (*row, u)), Column("kernel", kernel, (i, u))
+            return Sum(Table(len(u), above, weights))
+        rows = np.indices(dy.shape[:-1]).reshape(dy.ndim - 1, -1)
+        above = Column("dy", dy, (*rows, cell[-1]))
+        if wrt == "bias":
+            return Sum(Table(rows.shape[1], above))
+        return Sum(Table(rows.shape[1], above, Column("x", x, (*rows, cell[0]))))
 
     def multiply_adds(self, x: Shape, kernel: Shape, bias: Shape | None = None) -> int:
         """N · … · I · U."""

@@ -262,7 +262,8 @@ class Terms:
         shown = self.format
         rows = [(t.what, t.numbers, shown(t.value), t.note) for t in self.terms]
         if self.omitted:
-            what = f"{self.omitted:,} {'smaller term' + 's' * (self.omitted > 1) if self.is_sum else 'more'}"
+            kind = f"smaller term{'s' * (self.omitted > 1)}" if self.is_sum else "more"
+            what = f"{self.omitted:,} {kind}"
             if self.rest is None:
                 rows.append((what, "", "", ""))
             else:

@@ -86,9 +86,9 @@ def _render(expression: Expression, numbers: bool) -> str:
                 for k, (factor, part) in enumerate(zip(factors, parts, strict=True))
             )
         case Maximum(candidates):
-            inner = r", \\ ".join(_render(c, numbers) for c in candidates[:8])
+            listed = r", \\ ".join(_render(c, numbers) for c in candidates[:8])
             dots = r", \\ \dots" if len(candidates) > 8 else ""
-            column = rf"\begin{{array}}{{l}} {inner}{dots} \end{{array}}"
+            column = rf"\begin{{array}}{{l}} {listed}{dots} \end{{array}}"
             return rf"\max\left\{{ {column} \right\}}"
         case Call(function, arguments):
             parts = [_render(argument, numbers) for argument in arguments]
