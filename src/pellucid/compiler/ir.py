@@ -24,7 +24,7 @@ it is for.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -277,9 +277,13 @@ class Module:
         """Declare a function from outside; `signature` holds `@` in the place of its name."""
         self._declared[name] = "declare " + signature.replace("@", f"@{name}", 1)
 
-    def take_bodies(self, other: Module) -> None:
-        """Take over all functions that another module has."""
-        self._bodies += other._bodies
+    def take_bodies(self, other: Module, names: Collection[str] | None = None) -> None:
+        """Take over the functions of these names, or all, that another module has."""
+        self._bodies += [
+            body
+            for body in other._bodies
+            if names is None or body.partition("@")[2].partition("(")[0] in names
+        ]
         self._names |= other._names
         self._declared |= other._declared
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pellucid.compiler.engine import plan_for, refusal
 from pellucid.compiler.ir import Module
 from pellucid.compiler.schedule import Job, Phase, Section, emit_section
-from pellucid.compiler.target import compile_module, measured_peak
+from pellucid.compiler.target import assembly, compile_module, measured_peak
+from pellucid.errors import unknown_name
 
 if TYPE_CHECKING:
     from pellucid.compiler.plan import Plan
     from pellucid.graph import Program, Variable
 
-__all__ = ["Line", "describe", "lines", "table"]
+__all__ = ["Line", "describe", "lines", "machine_code", "table"]
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,32 @@ def describe(
     if plan is None:
         reason = refusal(program, variables, optimizer)
         return f"The reference engine runs this program: {reason}."
-    return table(plan, measure=measure)
+    return table(plan, lines(plan, measure=measure))
 
 
-def table(plan: Plan, *, measure: bool = True) -> str:
+def machine_code(plan: Plan, layer: str) -> str:
+    """Return the assembly of a layer's kernels, each under its name.
+
+    Raises:
+        NameLookupError: No kernel of the plan is for that layer.
+    """
+    jobs = [job for job in plan.compiled.schedule.jobs if job.layer == layer and job.kernel]
+    if not jobs:
+        layers = sorted({job.layer for job in plan.compiled.schedule.jobs if job.kernel})
+        raise unknown_name("layer with a kernel", layer, layers)
+    module = Module(plan.compiled.target.width)
+    for index, job in enumerate(jobs):
+        phase = Phase([job], []) if job.chained else Phase([], [job])
+        emit_section(module, f"call_{index}", Section([phase]))
+    module.take_bodies(plan.compiled.schedule.module, {job.kernel for job in jobs})
+    return assembly(module, plan.compiled.target)
+
+
+def table(plan: Plan, found: Sequence[Line]) -> str:
     """Return the plan as a table."""
     compiled = plan.compiled
     rows = [("phase", "layer", "kernel", "shapes of a sample", "MMAC", "µs", "of peak")]
-    for line in lines(plan, measure=measure):
+    for line in found:
         rows.append(
             (
                 str(line.phase),
