@@ -65,7 +65,9 @@ def check(graph, arrays, lanes: int, *, uses_kernel: bool = True, batch: int | N
     loss = g.apply(WeightedMean(), losses, None)
     program = g.program([v for v, _ in inputs], [loss, y])
     trained = [v for v in variables if v.trainable]
-    smooth = [v for v, a in inputs if v.kind == "input" and a.dtype.kind == "f" and reaches(program, v)]
+    smooth = [
+        v for v, a in inputs if v.kind == "input" and a.dtype.kind == "f" and reaches(program, v)
+    ]
     compiled = Compiled(program, trained, wanted=smooth, target=target(lanes))
     if uses_kernel:
         assert compiled.builder.groups[0].kernels is not None, compiled.builder.groups[0].reason
@@ -113,21 +115,24 @@ def test_operation(name: str, case: Case, lanes: int) -> None:
     arrays = case.inputs(np.random.default_rng(0))
     op: Operation = case.op
     names = op.input_names(len(arrays))
-    first = next(a for n, a in zip(names, arrays) if n not in WEIGHTS)
-    same = [a is None or n in WEIGHTS or len(a) == len(first) for n, a in zip(names, arrays)]
+    first = next(a for n, a in zip(names, arrays, strict=True) if n not in WEIGHTS)
+    same = [
+        a is None or n in WEIGHTS or len(a) == len(first)
+        for n, a in zip(names, arrays, strict=True)
+    ]
     if not all(same) or op.output_shape(*[None if a is None else a.shape for a in arrays]) == ():
         pytest.skip("not over a batch")
     g = Tracer(True)
     node_inputs = [None if a is None else g.input((None, *a.shape[1:])) for a in arrays]
     probe = [
         g.weight(Variable(a, n)) if a is not None and n in WEIGHTS else v
-        for n, a, v in zip(names, arrays, node_inputs)
+        for n, a, v in zip(names, arrays, node_inputs, strict=True)
     ]
     g.apply(op, *probe)
     module, reason = find_kernel(g.nodes[-1])
     if module is None:
         pytest.skip(reason)
-    check(lambda g, *v: g.apply(op, *v), list(zip(names, arrays)), lanes)
+    check(lambda g, *v: g.apply(op, *v), list(zip(names, arrays, strict=True)), lanes)
 
 
 def conv_case(size, channels, filters, window, *, batch=3, seed=0, **options):
@@ -179,3 +184,45 @@ def test_convolution_with_what_follows(shape, function, pool, lanes) -> None:
         return y
 
     check(graph, arrays, lanes)
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("channels", [3, 32])
+def test_stored_statistics_are_folded_into_the_convolution(channels, pool, lanes) -> None:
+    from pellucid.ops.activation import Activation
+    from pellucid.ops.batch_normalization import BatchNormalization
+    from pellucid.ops.depthwise_conv2d import DepthwiseConv2D
+    from pellucid.ops.max_pool2d import MaxPool2D
+
+    rng = np.random.default_rng(2)
+    op, arrays = conv_case((9, 10), channels, 40, (3, 3), padding="same")
+    g = Tracer(False)
+    x = g.input((None, 9, 10, channels))
+    variables = [g.weight(Variable(a, n)) for n, a in arrays[1:]]
+    y = g.apply(op, x, *variables)
+
+    def normalise(y: Value) -> Value:
+        c = y.shape[-1]
+        numbers = [rng.standard_normal(c) for _ in range(3)] + [rng.uniform(0.5, 2, c)]
+        return g.apply(BatchNormalization(), y, *(g.weight(Variable(a)) for a in numbers))
+
+    y = g.apply(Activation("relu"), normalise(y))
+    if pool:
+        y = g.apply(MaxPool2D((2, 2), (2, 2)), y)
+    window = g.weight(Variable(rng.standard_normal((3, 3, 40, 1))))
+    z = normalise(g.apply(DepthwiseConv2D(), y, window, None))
+    program = g.program([x], [y, z])
+    compiled = Compiled(program, target=target(lanes))
+    assert len([group for group in compiled.builder.groups if group.norm]) == 2
+    given = arrays[0][1].astype("f4")
+    found = Plan(compiled, len(given)).forward([given])
+    weights = {
+        v: v.variable.value.astype("f8")
+        for n in program.nodes
+        for v in n.inputs
+        if v and v.variable
+    }
+    exact = reference.forward(program, [given.astype("f8")], weights)
+    compare("y", found[0], exact[y], 64)
+    compare("z", found[1], exact[z], 64)

@@ -16,7 +16,10 @@ from pellucid.errors import NonFiniteError
 
 pytest.importorskip("llvmlite")
 from pellucid.compiler import engine, runtime, target
-from pellucid.compiler.report import lines, table
+from pellucid.compiler.ir import Width
+from pellucid.compiler.lowering import Builder
+from pellucid.compiler.report import lines, machine_code, table
+from pellucid.compiler.schedule import emit_section
 
 
 def headline():
@@ -96,7 +99,9 @@ def trained(make, optimizer, which: str, steps: int = 3, batch: int = 13):
     keras.utils.set_random_seed(7)
     keras.utils.clear_session()
     model, shape = make()
-    model.compile(optimizer(), "sparse_categorical_crossentropy", metrics=["accuracy"], engine=which)
+    model.compile(
+        optimizer(), "sparse_categorical_crossentropy", metrics=["accuracy"], engine=which
+    )
     rng = np.random.default_rng(1)
     found = []
     for step in range(steps):
@@ -225,7 +230,7 @@ def test_the_table_names_kernels_and_what_fell_back() -> None:
     model, _, _ = trained(MODELS["mixed"], OPTIMIZERS["sgd"], "auto")
     plan = engine.plan_for(model.program(), 13)
     assert plan is not None
-    text = table(plan, measure=False)
+    text = table(plan, lines(plan, measure=False))
     assert "conv2d" in text
     assert "reference: up_sampling2d" in text or "reference: upsampling2d" in text
     timed = [line for line in lines(plan, repeats=2) if line.share]
@@ -238,3 +243,36 @@ def test_threads_are_as_many_as_asked(monkeypatch) -> None:
     monkeypatch.setenv("PELLUCID_THREADS", "none")
     with pytest.raises(ValueError, match="PELLUCID_THREADS"):
         runtime.thread_count()
+
+
+def test_a_model_shows_its_plan_and_its_machine_code() -> None:
+    model, _, _ = trained(MODELS["headline"], OPTIMIZERS["adam"], "auto", steps=1)
+    weights = model.get_weights()
+    assert "of peak" in model.plan(8)
+    assert "adam" in model.plan(8, training=True)
+    for a, b in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    plan = engine.plan_for(model.program(), 8)
+    assert plan is not None
+    text = machine_code(plan, model.layers[0].name)
+    assert "conv2d" in text
+    with pytest.raises(ValueError, match="layer with a kernel"):
+        machine_code(plan, "nothing")
+
+
+def test_kernels_for_arm_pass_the_verifier_and_code_generation() -> None:
+    import llvmlite.binding as llvm
+
+    try:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+        llvm.Target.from_triple("aarch64-unknown-linux-gnu")
+    except RuntimeError:
+        pytest.skip("this llvmlite does not know AArch64")
+    arm = target.Target("aarch64-unknown-linux-gnu", "generic", "+neon", Width(4, 32, True))
+    model, _ = MODELS["average"]()
+    module = Builder(model.program(), arm)
+    module.forward()
+    for section in module.schedule.sections():
+        emit_section(module.schedule.module, "section", section)
+    assert "fmla" in target.assembly(module.schedule.module, arm)

@@ -27,6 +27,7 @@ COMMANDS = (
     "predict",
     "explain",
     "summary",
+    "plan",
     "filters",
     "features",
     "convolve",

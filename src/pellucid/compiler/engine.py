@@ -32,7 +32,7 @@ _complaints: set[str] = set()
 
 
 class _Entry:
-    """What is kept of a program: its machine code, and plans by batch size, used last at the end."""
+    """What is kept of a program: its machine code, and plans by batch size, the last used last."""
 
     def __init__(self, key: tuple[Any, ...], compiled: Compiled | None, reason: str) -> None:
         self.key, self.compiled, self.reason = key, compiled, reason
@@ -99,12 +99,12 @@ def _compile(
     if any(None in value.shape[1:] for value in program.inputs):
         return _Entry(key, None, "an input has sizes that are only known with the data")
     try:
-        from pellucid.compiler.plan import Compiled, Unsupported
+        from pellucid.compiler.plan import Compiled, UnsupportedError
     except ImportError as error:
         return _Entry(key, None, _complain(f"llvmlite cannot be used here ({error})"))
     try:
         return _Entry(key, Compiled(program, variables, optimizer), "")
-    except Unsupported as error:
+    except UnsupportedError as error:
         return _Entry(key, None, str(error))
     except (ImportError, OSError, RuntimeError) as error:
         return _Entry(key, None, _complain(f"llvmlite cannot be used here ({error})"))

@@ -24,9 +24,10 @@ it is for.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Address", "Function", "Index", "Module", "Value", "Width", "blocks", "vectors_over"]
 
@@ -142,7 +143,9 @@ class Address:
         if isinstance(offset, int) and offset == 0:
             return self
         f = self.function
-        place = f.line(f"getelementptr inbounds {self.element}, ptr {self.name}, i64 {text(offset)}")
+        place = f.line(
+            f"getelementptr inbounds {self.element}, ptr {self.name}, i64 {text(offset)}"
+        )
         return Address(f, self.element, place)
 
     def get(self, offset: Index = 0) -> Value:
@@ -165,7 +168,9 @@ class Address:
         place = (self + offset).name
         if count is None or count >= lanes:
             kind = f"<{lanes} x {self.element}>"
-            return Value(f, kind, f.line(f"load {kind}, ptr {place}, align {f.align(self.element)}"))
+            return Value(
+                f, kind, f.line(f"load {kind}, ptr {place}, align {f.align(self.element)}")
+            )
         if count == 1:
             whole = f"<{lanes} x {self.element}>"
             one = f.line(f"load {self.element}, ptr {place}")
@@ -192,9 +197,7 @@ class Address:
             return
         if count is not None and count < lanes:
             mask = ", ".join(f"i32 {i}" for i in range(count))
-            name = f.line(
-                f"shufflevector {kind} {name}, {kind} poison, <{count} x i32> <{mask}>"
-            )
+            name = f.line(f"shufflevector {kind} {name}, {kind} poison, <{count} x i32> <{mask}>")
             kind = f"<{count} x {self.element}>"
         place = (self + offset).name
         f.lines.append(f"  store {kind} {name}, ptr {place}, align {f.align(self.element)}")
@@ -259,7 +262,9 @@ class Module:
         self._names: set[str] = set()
         self._declared: dict[str, str] = {}
 
-    def function(self, name: str, parameters: Mapping[str, str], *, export: bool = False) -> Function:
+    def function(
+        self, name: str, parameters: Mapping[str, str], *, export: bool = False
+    ) -> Function:
         """Begin a function; a parameter's type is "i64", "float", or an element's with a `*`."""
         self._names.add(name)
         return Function(self, name, parameters, export)
@@ -272,9 +277,13 @@ class Module:
         """Declare a function from outside; `signature` holds `@` in the place of its name."""
         self._declared[name] = "declare " + signature.replace("@", f"@{name}", 1)
 
-    def take_bodies(self, other: Module) -> None:
-        """Take over all functions that another module has."""
-        self._bodies += other._bodies
+    def take_bodies(self, other: Module, names: Collection[str] | None = None) -> None:
+        """Take over the functions of these names, or all, that another module has."""
+        self._bodies += [
+            body
+            for body in other._bodies
+            if names is None or body.partition("@")[2].partition("(")[0] in names
+        ]
         self._names |= other._names
         self._declared |= other._declared
 
@@ -304,7 +313,7 @@ class Function:
         self.lines: list[str] = []
         self._count = 0
         self._block = "entry"
-        self.arguments: list[Value | Address] = []
+        self.arguments: list[Any] = []
         written = []
         shared = "" if export else "noalias "
         for parameter, kind in parameters.items():
@@ -316,9 +325,7 @@ class Function:
                 written.append(f"{kind} %{parameter}")
         link = "" if export else "internal "
         inline = "" if export else "noinline "
-        self._head = (
-            f"define {link}void @{name}({', '.join(written)}) nounwind {inline}{{\nentry:"
-        )
+        self._head = f"define {link}void @{name}({', '.join(written)}) nounwind {inline}{{\nentry:"
 
     def done(self) -> None:
         """End the function."""
@@ -348,7 +355,9 @@ class Function:
         element = kind.split(" x ")[-1].rstrip(">")
         number = _float(float(value)) if element == "float" else str(int(value))
         if kind.startswith("<"):
-            return Value(self, kind, "zeroinitializer" if value == 0 else f"splat ({element} {number})")
+            return Value(
+                self, kind, "zeroinitializer" if value == 0 else f"splat ({element} {number})"
+            )
         return Value(self, kind, number)
 
     def zero(self) -> Value:
@@ -382,7 +391,9 @@ class Function:
     def arithmetic(self, operation: str, a: Value, b: Operand) -> Value:
         """Return a ∘ b."""
         if isinstance(b, int) and not a.is_float:
-            if (operation in ("add", "sub") and b == 0) or (operation in ("mul", "udiv") and b == 1):
+            if (operation in ("add", "sub") and b == 0) or (
+                operation in ("mul", "udiv") and b == 1
+            ):
                 return a
             if operation == "mul" and b == 0:
                 return self.constant(0, a.type)
@@ -418,7 +429,7 @@ class Function:
         return self.intrinsic("fma", a, b, c)
 
     def intrinsic(self, name: str, *values: Value) -> Value:
-        """Call one of LLVM's own functions on values of one type: sqrt, floor, fabs, fma …"""
+        """Call one of LLVM's own functions on values of one type: sqrt, floor, fabs."""
         kind = values[0].type
         suffix = f"v{self.lanes}f32" if kind.startswith("<") else "f32"
         full = f"llvm.{name}.{suffix}"

@@ -13,22 +13,24 @@ a weight is either written by one job, or collected for each chunk of the batch 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from pellucid.compiler.ir import Address, Function, Module, Value as Number, vectors_over
+from pellucid.compiler.ir import Function, Index, Module, vectors_over
+from pellucid.compiler.ir import Value as Number
 from pellucid.compiler.kernels import find_kernel
-from pellucid.compiler.schedule import NO_FRAME, Frame, Job, Place, Schedule, cells
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Schedule, cells
 from pellucid.compiler.target import Target
 from pellucid.graph import Node, Program, Value, Variable
-from pellucid.ops._operation import Operation
-from pellucid.ops._window import Windows
+from pellucid.ops._operation import known
 from pellucid.ops.activation import Activation
-from pellucid.ops.max_pool2d import MaxPool2D
 from pellucid.ops.average_pool2d import AveragePool2D
+from pellucid.ops.batch_normalization import BatchNormalization
+from pellucid.ops.max_pool2d import MaxPool2D
 
 __all__ = ["Builder", "Group"]
 
@@ -43,6 +45,7 @@ class Group:
 
     Attributes:
         nodes: They, in order; the first gives the kernel its name.
+        norm: The batch normalisation by stored statistics that is fused, if one is.
         activation: The activation that is fused, if one is.
         pool: The pooling that is fused, if one is.
         kernels: The module that has the kernels; None if the operation itself runs.
@@ -50,6 +53,7 @@ class Group:
     """
 
     nodes: list[Node]
+    norm: Node | None = None
     activation: Activation | None = None
     pool: MaxPool2D | AveragePool2D | None = None
     kernels: ModuleType | None = None
@@ -59,6 +63,11 @@ class Group:
     def node(self) -> Node:
         """The first node."""
         return self.nodes[0]
+
+    @property
+    def op(self) -> Any:
+        """The first node's operation."""
+        return self.node.op
 
     @property
     def output(self) -> Value:
@@ -135,18 +144,29 @@ class Builder:
         return groups
 
     def _extend(self, group: Group) -> None:
-        """Take the activation and the pooling that follow into the group."""
+        """Take what follows into the group: normalisation, activation, pooling."""
         from pellucid.compiler.kernels import activation
 
         follower = self._only_reader(group.output)
+        if follower and not self.training and hasattr(group.kernels, "NORMALISES"):
+            _, refused = find_kernel(follower)
+            if isinstance(follower.op, BatchNormalization) and not refused:
+                group.norm = follower
+                group.nodes.append(follower)
+                follower = self._only_reader(group.output)
         if follower and isinstance(follower.op, Activation) and activation.fusable(follower.op):
             group.activation = follower.op
             group.nodes.append(follower)
             follower = self._only_reader(group.output)
-        if follower and isinstance(follower.op, MaxPool2D | AveragePool2D):
-            if group.kernels is not None and group.kernels.fuses(group, follower, self.training):
-                group.pool = follower.op
-                group.nodes.append(follower)
+        pools = follower is not None and isinstance(follower.op, MaxPool2D | AveragePool2D)
+        if (
+            pools
+            and group.kernels is not None
+            and group.kernels.fuses(group, follower, self.training)
+        ):
+            assert follower is not None
+            group.pool = follower.op  # type: ignore[assignment]  # `pools` says so
+            group.nodes.append(follower)
 
     def _only_reader(self, value: Value) -> Node | None:
         readers = self._readers.get(value, [])
@@ -199,8 +219,7 @@ class Builder:
         elif value.kind == "result":
             place = self._result(value)
         else:
-            element = "float"
-            place = self.schedule.place(value.name, value.shape[1:], element=element, external=True)
+            place = self.schedule.place(value.name, known(value.shape[1:]), external=True)
             place.keep = True
             frame = self._frames.get(value, NO_FRAME)
             if frame != NO_FRAME:
@@ -226,7 +245,7 @@ class Builder:
             if source.frame == NO_FRAME:
                 return source
         frame = self._frames.get(value, NO_FRAME)
-        place = self.schedule.place(value.name, value.shape[1:], frame=frame)
+        place = self.schedule.place(value.name, known(value.shape[1:]), frame=frame)
         place.keep = value in self.program.outputs
         return place
 
@@ -236,7 +255,7 @@ class Builder:
         self.copy("input", source, target)
         return target
 
-    def extra(self, group: Group, name: str, shape: Sequence[int] = (), **options: object) -> Place:
+    def extra(self, group: Group, name: str, shape: Sequence[int] = (), **options: Any) -> Place:
         """Return a place of the group's own, such as its winners; made at the first call."""
         key = group, name
         if key not in self._extra:
@@ -267,7 +286,8 @@ class Builder:
 
     def weight_gradient(self, value: Value | None) -> tuple[Place, bool]:
         """Return where to write the gradient of a weight at once, and whether to add to it."""
-        assert value is not None and value.variable is not None
+        assert value is not None
+        assert value.variable is not None
         key = id(value.variable)
         if key not in self.weight_gradients:
             self.weight_gradients[key] = self.schedule.place(
@@ -280,7 +300,8 @@ class Builder:
 
     def collect(self, value: Value | None) -> Place:
         """Return where to add up the gradient of a weight over the samples of a chunk."""
-        assert value is not None and value.variable is not None
+        assert value is not None
+        assert value.variable is not None
         key = id(value.variable)
         if key not in self.collected:
             place = self.collected[key] = self.schedule.place(
@@ -294,7 +315,6 @@ class Builder:
 
         def emit(f: Function) -> None:
             y = f.arguments[0]
-            assert isinstance(y, Address)
             for i, n in vectors_over(f, place.size):
                 y.store(f.zero(), i, n)
 
@@ -354,14 +374,16 @@ class Builder:
 
         def emit(f: Function) -> None:
             source, chunks, target, item, _ = f.arguments
-            assert isinstance(source, Address) and isinstance(target, Address)
-            assert isinstance(chunks, Address) and isinstance(item, Number)
             count = chunks.get()
             for i, n in vectors_over_block(f, size, item):
                 first = [target.load(i, n) if add else f.zero()]
-                found = f.carry(
-                    count, first, lambda c, acc, i=i, n=n: [acc[0] + source.load(c * stride + i, n)]
-                )
+
+                def step(
+                    c: Index, acc: list[Number], i: Index = i, n: int | None = n
+                ) -> list[Number]:
+                    return [acc[0] + source.load(c * stride + i, n)]
+
+                found = f.carry(count, first, step)
                 target.store(found[0], i, n)
 
         self.schedule.add(
@@ -379,7 +401,6 @@ class Builder:
 
         def emit(f: Function) -> None:
             x, y = f.arguments
-            assert isinstance(x, Address) and isinstance(y, Address)
             for (i, j), n in cells(f, source, target):
                 value = x.load(i, n)
                 y.store(value + y.load(j, n) if add else value, j, n)
@@ -391,7 +412,9 @@ class Builder:
     def chunk_count(self) -> Place:
         """The place of the number of chunks in the batch."""
         if not hasattr(self, "_chunk_count"):
-            self._chunk_count = self.schedule.place("chunks", (1,), extent="whole", element="i64", external=True)
+            self._chunk_count = self.schedule.place(
+                "chunks", (1,), extent="whole", element="i64", external=True
+            )
         return self._chunk_count
 
     def _python_forward(self, group: Group) -> None:
@@ -424,7 +447,9 @@ class Builder:
         inputs = [None if value is None else self.place(value) for value in node.inputs]
         writes: list[tuple[int, Place, bool]] = []
         for i, value in wanted:
-            target, add = self.weight_gradient(value) if value and value.variable else self.claim(value)
+            target, add = (
+                self.weight_gradient(value) if value and value.variable else self.claim(value)
+            )
             writes.append((i, target, add))
         for place in [dy, self.place(node.output), *inputs, *(p for _, p, _ in writes)]:
             if place is not None:
@@ -469,13 +494,12 @@ class Builder:
         return array.reshape((len(array), *(n for n in value.shape[1:] if n is not None)))
 
 
-def vectors_over_block(f: Function, size: int, item: Number):
+def vectors_over_block(f: Function, size: int, item: Number) -> Iterator[tuple[Index, int | None]]:
     """Yield the vectors of one piece of BLOCK numbers; the last piece may be shorter."""
     whole, rest = divmod(size, BLOCK)
     if whole:
-        with f.when(item < whole):
-            with f.each(BLOCK // f.lanes) as i:
-                yield item * BLOCK + i * f.lanes, None
+        with f.when(item < whole), f.each(BLOCK // f.lanes) as i:
+            yield item * BLOCK + i * f.lanes, None
     if rest:
         with f.when(item >= whole):
             for i, n in vectors_over(f, rest):

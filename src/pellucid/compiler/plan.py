@@ -22,7 +22,6 @@ from pellucid.compiler.schedule import (
     SPIN,
     TARGET,
     THREADS,
-    Job,
     Phase,
     Place,
     Section,
@@ -32,7 +31,7 @@ from pellucid.compiler.target import Target, compile_module, host
 from pellucid.graph import Node, Program, Value, Variable
 from pellucid.ops._operation import Array
 
-__all__ = ["Compiled", "Plan", "Unsupported"]
+__all__ = ["Compiled", "Plan", "UnsupportedError"]
 
 LINEAR = ("weighted_mean", "rescaling", "add")
 """Operations on the loss whose gradients do not depend on its value."""
@@ -42,7 +41,7 @@ SPINS = 4000
 """How often a thread looks whether the others have arrived before it lets others run."""
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The program is of a form that is not compiled; the reference engine runs it."""
 
 
@@ -93,7 +92,9 @@ class Compiled:
         self.code = compile_module(self.schedule.module, self.target)
         pointer, whole = ctypes.c_void_p, ctypes.c_int64
         self.functions = [
-            self.code.function(f"section{index}", pointer, pointer, whole) if section.phases else None
+            self.code.function(f"section{index}", pointer, pointer, whole)
+            if section.phases
+            else None
             for index, section in enumerate(self.sections)
         ]
 
@@ -113,7 +114,7 @@ class Compiled:
         for node in b.tail:
             linear = node.op.name in LINEAR
             if not linear and any(v is not None and v.variable is None for v in node.inputs):
-                raise Unsupported(f"the loss is made by {node.op.name}")
+                raise UnsupportedError(f"the loss is made by {node.op.name}")
         for value in self._tail_inputs:
             if b.wants(value):
                 gradient, _ = b.claim(value)
@@ -124,7 +125,7 @@ class Compiled:
                 self._penalty(node)
         missing = [v for v in self.variables if id(v) not in b.weight_gradients]
         if missing:
-            raise Unsupported(f"the loss does not depend on {missing[0].path}")
+            raise UnsupportedError(f"the loss does not depend on {missing[0].path}")
         self.update = _update.update_of(self.optimizer) if self.optimizer is not None else None
         self.schedule.wait()
         losses = [b.place(value) for value in self._tail_inputs]
@@ -142,14 +143,14 @@ class Compiled:
         if not b.wants(value):
             return
         target, add = b.weight_gradient(value)
-        scale = {"of": np.float32(1.0)}
+        scale: dict[str, Any] = {"of": np.float32(1.0)}
         self.penalty_scales = getattr(self, "penalty_scales", {})
         self.penalty_scales[node.output] = scale
 
         def run() -> None:
             assert value.variable is not None
             w = value.variable.value
-            share = node.op.backward(scale["of"], np.float32(0), w)[0]
+            share = node.op.backward(scale["of"], np.array(0), w)[0]
             array = b.array(target)
             array[...] = array + share if add else share
 
@@ -173,9 +174,10 @@ class Plan:
         self._table = np.zeros(max(1, len(compiled.schedule.places)), np.uint64)
         self._arrays: dict[Place, Array] = {}
         self._make_memory()
+        self._alone = batch_size == 1 and not compiled.builder.training
         self._controls = [self.control(section) for section in compiled.sections]
         self._launch = [
-            (function, ctypes.cast(function, ctypes.c_void_p).value if function else 0)
+            (function, (ctypes.cast(function, ctypes.c_void_p).value or 0) if function else 0)
             for function in compiled.functions
         ]
         self._bound: list[tuple[Variable, Place, Any]] = [
@@ -196,6 +198,20 @@ class Plan:
                 value = next(v for v in self._fed() if v.name == place.name)
                 self._externals[value] = place
         self._seeded = False
+        compiled.builder.arrays = self.array
+        self._penalty_nodes = [
+            node
+            for node in compiled.builder.tail
+            if all(v is not None and v.variable is not None for v in node.inputs)
+        ]
+        made = {node.output for node in compiled.builder.tail}
+        self._copied = [
+            (output, self._value(output)) for output in dict.fromkeys(compiled.program.outputs)
+            if output.kind == "result" and output not in made
+        ]  # fmt: skip
+        self._runs = list(zip(compiled.sections, self._controls, self._launch, strict=True))
+        for control in self._controls:
+            control[THREADS] = 1 if self._alone else self.team.threads
 
     # Memory.
 
@@ -254,7 +270,9 @@ class Plan:
     def _parts(self, phase: Phase) -> list[int]:
         parts = []
         if phase.chain:
-            size = self.chunk if phase.chunked else max(1, min(self.chunk // 2, self.batch_size // 16))
+            size = (
+                self.chunk if phase.chunked else max(1, min(self.chunk // 2, self.batch_size // 16))
+            )
             parts += [-(-self.batch_size // size), size]
         for job in phase.items:
             parts += [job.count(self.batch_size), 0]
@@ -284,38 +302,33 @@ class Plan:
         return alive
 
     def _run(self, feeds: Mapping[Value, Array]) -> None:
-        compiled = self.compiled
-        compiled.builder.arrays = self.array
-        self._feeds = feeds
-        compiled.builder.feeds = feeds
+        builder = self.compiled.builder
+        builder.arrays, builder.feeds = self.array, feeds
         alive = self._bind(feeds)
         self._penalties = {  # of the weights as they are before the step
             node.output: node.op.forward(*(self._value(v) for v in node.inputs if v is not None))
-            for node in compiled.builder.tail
-            if all(v is not None and v.variable is not None for v in node.inputs)
+            for node in self._penalty_nodes
         }
         table = self._table.ctypes.data
-        alone = self.batch_size == 1 and not compiled.variables
-        for section, control, (function, address) in zip(
-            compiled.sections, self._controls, self._launch, strict=True
-        ):
+        for section, control, (function, address) in self._runs:
             if function is not None:
                 control[TARGET] = control[0]
-                control[THREADS] = 1 if alone else self.team.threads
-                self.team.run(function, address, table, control.ctypes.data, alone)
+                self.team.run(function, address, table, control.ctypes.data, self._alone)
             for job in section.after:
                 assert job.run is not None
                 job.run()
         del alive
 
     def bind_examples(self) -> list[Array]:
-        """Feed made-up numbers; return them, since they must stay alive as long as they are used."""
+        """Feed made-up numbers; return them, as they must live as long as they are used."""
         rng = np.random.default_rng(0)
         feeds: dict[Value, Array] = {}
         for value, place in self._externals.items():
             shape = (self.batch_size, *place.shape)
             real = place.element == "float"
-            feeds[value] = rng.standard_normal(shape, np.float32) if real else np.zeros(shape, np.int32)
+            feeds[value] = (
+                rng.standard_normal(shape, np.float32) if real else np.zeros(shape, np.int32)
+            )
         return self._bind(feeds)
 
     def run_alone(self, section: Any, control: Array) -> None:
@@ -339,12 +352,16 @@ class Plan:
                 for v in node.inputs
             ]
             values[node.output] = node.op.forward(*given)
+        for output, memory in self._copied:
+            values[output] = memory.copy()
         for output in self.compiled.program.outputs:
             if output not in values:
                 values[output] = np.array(self._value(output))
         return values
 
-    def forward(self, feeds: Sequence[Array], random: Mapping[Value, Array] | None = None) -> list[Array]:
+    def forward(
+        self, feeds: Sequence[Array], random: Mapping[Value, Array] | None = None
+    ) -> list[Array]:
         """Return the program's outputs."""
         given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
         self._run(given)
@@ -369,8 +386,7 @@ class Plan:
             row[1] = (optimizer.weight_decay or 0.0) * rates[0]
             for place, array in compiled.slots:
                 self._table[place.slot] = array.ctypes.data
-        compiled.builder.arrays = self.array
-        compiled.builder.feeds = given
+        compiled.builder.arrays, compiled.builder.feeds = self.array, given
         self._seed(given)
         self._run(given)
         values = self._finish()
@@ -381,19 +397,20 @@ class Plan:
 
     def _after_step(self) -> None:
         compiled, optimizer = self.compiled, self.compiled.optimizer
-        updates = []
+        updates: list[tuple[Variable, Array]] = []
         for node in compiled.program.nodes:
             if node in compiled.builder.statistics:
-                keep = node.op.momentum
+                op: Any = node.op
+                keep = op.momentum
                 found = [self._arrays[place] for place in compiled.builder.statistics[node]]
                 news = [
                     keep * variable.value + (1 - keep) * new
                     for variable, new in zip(node.updates, found, strict=False)
                 ]
-                updates += list(zip(node.updates, news, strict=False))
+                updates += zip(node.updates, news, strict=False)
             elif node.updates:
-                news = node.op.state_updates(*(compiled.builder.view(v) for v in node.inputs))
-                updates += list(zip(node.updates, news, strict=True))
+                given = [compiled.builder.view(v) for v in node.inputs]
+                updates += zip(node.updates, node.op.state_updates(*given), strict=True)
         if compiled.update is not None:
             optimizer.iterations += 1
         elif optimizer is not None:
@@ -428,7 +445,7 @@ class Plan:
                 None if v is None else self._value(v) if v.shape else np.float32(0)
                 for v in node.inputs
             ]
-            shares = node.op.backward(dy, np.float32(0), *given)
+            shares = node.op.backward(dy, np.array(0), *given)
             for value, share in zip(node.inputs, shares, strict=True):
                 if value is not None and share is not None:
                     found[value] = found[value] + share if value in found else share

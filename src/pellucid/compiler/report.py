@@ -1,20 +1,24 @@
-"""What a plan is made of, for people: groups, kernels, shapes, bytes, multiply-adds, share of peak."""
+"""What a plan is made of, for people: kernels, shapes, bytes, multiply-adds, share of peak."""
 
 from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pellucid.compiler.engine import plan_for, refusal
 from pellucid.compiler.ir import Module
 from pellucid.compiler.schedule import Job, Phase, Section, emit_section
-from pellucid.compiler.target import compile_module, measured_peak
+from pellucid.compiler.target import assembly, compile_module, measured_peak
+from pellucid.errors import unknown_name
 
 if TYPE_CHECKING:
     from pellucid.compiler.plan import Plan
+    from pellucid.graph import Program, Variable
 
-__all__ = ["Line", "lines", "table"]
+__all__ = ["Line", "describe", "lines", "machine_code", "table"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def lines(plan: Plan, *, measure: bool = True, repeats: int = 20) -> list[Line]:
     jobs = sorted(schedule.jobs, key=lambda job: job.level)
     timed: dict[Job, float] = {}
     if measure:
-        timed = _measured(plan, [job for job in jobs if job.kernel], repeats)
+        timed = _measured(plan, [job for job in jobs if job.kernel and not _changes(job)], repeats)
     peak = measured_peak(plan.compiled.target) if measure else 0.0
     found = []
     for job in jobs:
@@ -60,6 +64,11 @@ def lines(plan: Plan, *, measure: bool = True, repeats: int = 20) -> list[Line]:
             Line(job.level, job.layer, kernel, f"{read} → {written}", macs, seconds, share)
         )
     return found
+
+
+def _changes(job: Job) -> bool:
+    """Whether the job changes weights or an optimiser's slots: it must not be run just to see."""
+    return any(place.external for place in job.writes)
 
 
 def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
@@ -88,11 +97,45 @@ def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
     return found
 
 
-def table(plan: Plan, *, measure: bool = True) -> str:
+def describe(
+    program: Program,
+    batch_size: int,
+    variables: Sequence[Variable] = (),
+    optimizer: Any = None,
+    *,
+    measure: bool = True,
+) -> str:
+    """Return a program's plan as a table, or one line that says why it has none."""
+    plan = plan_for(program, batch_size, variables, optimizer)
+    if plan is None:
+        reason = refusal(program, variables, optimizer)
+        return f"The reference engine runs this program: {reason}."
+    return table(plan, lines(plan, measure=measure))
+
+
+def machine_code(plan: Plan, layer: str) -> str:
+    """Return the assembly of a layer's kernels, each under its name.
+
+    Raises:
+        NameLookupError: No kernel of the plan is for that layer.
+    """
+    jobs = [job for job in plan.compiled.schedule.jobs if job.layer == layer and job.kernel]
+    if not jobs:
+        layers = sorted({job.layer for job in plan.compiled.schedule.jobs if job.kernel})
+        raise unknown_name("layer with a kernel", layer, layers)
+    module = Module(plan.compiled.target.width)
+    for index, job in enumerate(jobs):
+        phase = Phase([job], []) if job.chained else Phase([], [job])
+        emit_section(module, f"call_{index}", Section([phase]))
+    module.take_bodies(plan.compiled.schedule.module, {job.kernel for job in jobs})
+    return assembly(module, plan.compiled.target)
+
+
+def table(plan: Plan, found: Sequence[Line]) -> str:
     """Return the plan as a table."""
     compiled = plan.compiled
     rows = [("phase", "layer", "kernel", "shapes of a sample", "MMAC", "µs", "of peak")]
-    for line in lines(plan, measure=measure):
+    for line in found:
         rows.append(
             (
                 str(line.phase),

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.compiler.ir import Address, Module, Value
+from pellucid.compiler.ir import Address, Module
 from pellucid.compiler.target import Target, compile_module, host
 from pellucid.errors import ArgumentError
 
@@ -61,8 +61,6 @@ def _emit_serve(module: Module) -> None:
         "serve", {"mailbox": "i64*", "worker": "i64", "seen": "i64*", "watch": "i64"}, export=True
     )
     mailbox, worker, seen, watch = f.arguments
-    assert isinstance(mailbox, Address) and isinstance(seen, Address)
-    assert isinstance(worker, Value) and isinstance(watch, Value)
     state = worker * 8 + STATE
     spent = Address(f, "i64", f.line("alloca i64"))
     spent.put(0)
@@ -102,11 +100,8 @@ def _emit_announce(module: Module) -> None:
         "announce", {"mailbox": "i64*", "workers": "i64", "wake": "i64*"}, export=True
     )
     mailbox, workers, wake = f.arguments
-    assert isinstance(mailbox, Address) and isinstance(wake, Address)
-    assert isinstance(workers, Value)
     mailbox.increase(1, GENERATION)
     with f.each(workers) as k:
-        assert isinstance(k, Value)
         before = mailbox.exchange(1, (k + 1) * 8 + STATE)
         wake.put(f.convert(before.equals(0), "i64"), k)
     f.done()

@@ -24,7 +24,17 @@ from typing import Any, Literal
 
 from pellucid.compiler.ir import Address, Function, Index, Module, Value, vectors_over
 
-__all__ = ["Frame", "Job", "Phase", "Place", "Schedule", "Section", "cells", "emit_section"]
+__all__ = [
+    "Frame",
+    "Job",
+    "Phase",
+    "Place",
+    "Schedule",
+    "Section",
+    "Split",
+    "cells",
+    "emit_section",
+]
 
 Frame = tuple[tuple[int, int], tuple[int, int]]
 NO_FRAME: Frame = ((0, 0), (0, 0))
@@ -109,10 +119,13 @@ def cells(f: Function, *places: Place) -> Iterator[tuple[list[Index], int | None
     height, width, channels = framed.shape
     with f.each(height) as r:
         for i, n in vectors_over(f, width * channels):
-            yield [
-                r * (width * channels if place.frame == NO_FRAME else place.row) + i
-                for place in places
-            ], n
+            yield (
+                [
+                    r * (width * channels if place.frame == NO_FRAME else place.row) + i
+                    for place in places
+                ],
+                n,
+            )
 
 
 Emit = Callable[[Function], None]
@@ -205,7 +218,9 @@ class Schedule:
         self.places.append(place)
         return place
 
-    def kernel(self, key: tuple[Hashable, ...], places: Sequence[Place], split: str, emit: Emit) -> str:
+    def kernel(
+        self, key: tuple[Hashable, ...], places: Sequence[Place], split: str, emit: Emit
+    ) -> str:
         """Return the name of the kernel for `key`, writing it if it is the first of its kind."""
         full = (key, split, tuple(place.element for place in places))
         if full not in self._kernels:
@@ -268,6 +283,7 @@ class Schedule:
 
     def sections(self) -> list[Section]:
         """Return the jobs as sections of phases, and find which places can be scratch."""
+        self._join_chains()
         self._find_scratch()
         found = [Section()]
         for level in range(max((job.level for job in self.jobs), default=-1) + 1):
@@ -285,6 +301,23 @@ class Schedule:
                 found[-1].after = python
                 found.append(Section())
         return [section for section in found if section.phases or section.after]
+
+    def _join_chains(self) -> None:
+        """Move each job that follows the samples to the phase of the first that needs it."""
+        for position in reversed(range(len(self.jobs))):
+            job = self.jobs[position]
+            if not job.chained:
+                continue
+            latest = None
+            for later in self.jobs[position + 1 :]:
+                touches = any(p in job.writes for p in later.reads) or any(
+                    p in job.reads for p in later.writes
+                )
+                if touches:
+                    bound = later.level if later.chained else later.level - 1
+                    latest = bound if latest is None else min(latest, bound)
+            if latest is not None:
+                job.level = max(job.level, latest)
 
     def _find_scratch(self) -> None:
         """Find the places that need be there for one sample at a time alone.
@@ -319,12 +352,8 @@ After the counters come, for each part of each phase, the number of pieces and t
 
 def emit_section(module: Module, name: str, section: Section) -> None:
     """Write a section's function: every thread calls it, and takes pieces until none are left."""
-    f = module.function(
-        name, {"table": "ptr*", "control": "i64*", "thread": "i64"}, export=True
-    )
+    f = module.function(name, {"table": "ptr*", "control": "i64*", "thread": "i64"}, export=True)
     table, control, thread = f.arguments
-    assert isinstance(table, Address) and isinstance(control, Address)
-    assert isinstance(thread, Value)
     batch = control.get(BATCH)
     threads = control.get(THREADS)
     target = control.get(TARGET)

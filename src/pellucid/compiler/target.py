@@ -67,7 +67,10 @@ def host(lanes: int | None = None) -> Target:
     if wanted < 16:
         found = {k: v and not k.startswith(("avx512", "avx10", "amx")) for k, v in found.items()}
     if wanted < 8:
-        found = {k: v and not k.startswith(("avx", "fma", "f16c", "xop", "vaes", "vpcl")) for k, v in found.items()}
+        found = {
+            k: v and not k.startswith(("avx", "fma", "f16c", "xop", "vaes", "vpcl"))
+            for k, v in found.items()
+        }
     features = ",".join(("+" if has else "-") + name for name, has in sorted(found.items()))
     width = Width(wanted, 32 if arm or wanted == 16 else 16, arm or wanted >= 8)
     return Target(triple, llvm.get_host_cpu_name(), features, width)
@@ -237,13 +240,12 @@ def measured_peak(target: Target) -> float:
     module = Module(target.width)
     f = module.function("peak", {"p": "float*", "count": "i64"}, export=True)
     p, count = f.arguments
-    assert not isinstance(p, type(count))
-    a, b = p.load(0), p.load(f.lanes)  # type: ignore[union-attr]  # p is an address
+    a, b = p.load(0), p.load(f.lanes)
     chains = 12
-    start = [p.load(f.lanes * k) for k in range(chains)]  # type: ignore[union-attr]
-    ends = f.carry(count, start, lambda _, acc: [f.fma(v, a, b) for v in acc])  # type: ignore[arg-type]
+    start = [p.load(f.lanes * k) for k in range(chains)]
+    ends = f.carry(count, start, lambda _, acc: [f.fma(v, a, b) for v in acc])
     for k, value in enumerate(ends):
-        p.store(value, f.lanes * k)  # type: ignore[union-attr]
+        p.store(value, f.lanes * k)
     f.done()
     run = compile_module(module, target).function("peak", ctypes.c_void_p, ctypes.c_int64)
     memory = np.full(f.lanes * chains, 0.5, np.float32)

@@ -45,7 +45,10 @@ def predict_step(
 
 
 def test_step(
-    program: Program, feeds: Sequence[Array], parts: int, chosen: str = "reference"
+    program: Program,
+    feeds: Sequence[Array],
+    parts: int,
+    chosen: str = "reference",  # noqa: PT028  # a step of testing, not a test
 ) -> Losses:
     """Return losses and predictions for one batch; nothing is changed."""
     random = engine.draw(program, len(feeds[0]), ("test",))
@@ -108,9 +111,8 @@ def train_step(
 
 
 def _losses(outputs: Sequence[Array], parts: int) -> Losses:
-    return Losses(
-        float(outputs[0]), [float(part) for part in outputs[1 : 1 + parts]], list(outputs[1 + parts :])
-    )
+    own = [float(part) for part in outputs[1 : 1 + parts]]
+    return Losses(float(outputs[0]), own, list(outputs[1 + parts :]))
 
 
 def _weights(program: Program, variables: Sequence[Variable]) -> list[Value | None]:

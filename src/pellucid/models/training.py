@@ -11,9 +11,9 @@ from pellucid import callbacks as callbacks_module
 from pellucid import losses as losses_module
 from pellucid import metrics as metrics_module
 from pellucid import optimizers as optimizers_module
+from pellucid.compiler import engine as compiler
 from pellucid.data.dataset import Dataset, leaves
 from pellucid.data.iterables import as_dataset
-from pellucid.compiler import engine as compiler
 from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
 from pellucid.graph import Program, Tracer, Variable
 from pellucid.layers._symbolic import flatten, pack
@@ -312,9 +312,7 @@ class Trainer(Network):
         variables = self.trainable_weights
         program = self._loss_program(True, weights, variables)
         feeds = [*inputs, *targets.values(), *weights.values()]
-        found = train_step(
-            program, feeds, len(targets), variables, self.optimizer, self._engine()
-        )
+        found = train_step(program, feeds, len(targets), variables, self.optimizer, self._engine())
         self._record(found, len(inputs[0]), targets, weights)
 
     # Evaluating.
@@ -428,7 +426,30 @@ class Trainer(Network):
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch."""
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=False)
-        return pack(self.output, predict_step(self.program(), feeding.inputs(self, x), self._engine()))
+        outputs = predict_step(self.program(), feeding.inputs(self, x), self._engine())
+        return pack(self.output, outputs)
+
+    def plan(self, batch_size: int = 32, *, training: bool = False, measure: bool = True) -> str:
+        """Return how the compiled engine runs the model, as a table for people.
+
+        Every line is one kernel: the phase it runs in, its layer, the shapes of one sample,
+        multiply-adds of a batch, time on one core, and the share of the core's multiply-adds that
+        it reaches. What runs through the reference is listed with the reason.
+
+        Args:
+            batch_size: How many samples the batch has.
+            training: Whether to show a training step (the model must be compiled) or inference.
+            measure: Whether to time the kernels; weights are not changed by that.
+        """
+        from pellucid.compiler.report import describe
+
+        if not training:
+            return describe(self.program(), batch_size, measure=measure)
+        self._require_compiled()
+        self._settle()
+        variables = self.trainable_weights
+        program = self._loss_program(True, {}, variables)
+        return describe(program, batch_size, variables, self.optimizer, measure=measure)
 
     # Losses and metrics.
 

@@ -3,7 +3,8 @@
 A file has `forward(builder, group)`, which adds the jobs of the forward pass to the builder's
 schedule, and `backward(builder, group)`. It may have `refusal(node)`, which says why a node has to
 run through its operation after all; `fuses(group, node, training)`, if it can take what follows
-along; and `frame(group)`, if it reads its first input with padding.
+along; `NORMALISES`, if that may be a batch normalisation by stored statistics; and `frame(group)`,
+if it reads its first input with padding.
 """
 
 from __future__ import annotations

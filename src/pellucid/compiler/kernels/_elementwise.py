@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.ir import Address, Function, Value
+from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.schedule import cells
 
 if TYPE_CHECKING:
@@ -29,12 +29,8 @@ def elementwise(
 
     def emit(f: Function) -> None:
         *sources, target = f.arguments
-        assert isinstance(target, Address)
         for offsets, n in cells(f, output, *inputs):
-            given = [
-                source.load(i, n)  # type: ignore[union-attr]  # all are addresses
-                for source, i in zip(sources, offsets[1:], strict=True)
-            ]
+            given = [source.load(i, n) for source, i in zip(sources, offsets[1:], strict=True)]
             value = rule(f, *given)
             target.store(value + target.load(offsets[0], n) if add else value, offsets[0], n)
 

@@ -85,7 +85,15 @@ def tanh(f: Function, x: Value) -> Value:
     """Return tanh x: a polynomial near 0, 1 − 2/(e²ˣ + 1) elsewhere."""
     z = x * x
     series = horner(
-        f, z, [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1]
+        f,
+        z,
+        [
+            -5.70498872745e-3,
+            2.06390887954e-2,
+            -5.37397155531e-2,
+            1.33314422036e-1,
+            -3.33332819422e-1,
+        ],
     )
     near = f.fma(series * z, x, x)
     far = 1.0 - 2.0 / (exp(f, x + x) + 1.0)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
+from pellucid.compiler.ir import Function, Index, Value, vectors_over
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -34,12 +34,10 @@ def mean_forward(b: Builder, group: Group, loss: Formula) -> None:
 
     def emit(f: Function) -> None:
         prediction, target, losses = f.arguments
-        assert isinstance(prediction, Address) and isinstance(target, Address)
-        assert isinstance(losses, Address)
         whole, rest = divmod(size, f.lanes)
         with f.each(rows) as r:
 
-            def step(i: Index, n: int | None, acc: Value, r=r) -> Value:
+            def step(i: Index, n: int | None, acc: Value, r: Index = r) -> Value:
                 place = r * size + i
                 found = loss(f, prediction.load(place, n), target.load(place, n))
                 return acc + (found if n is None else f.select(f.first_lanes(n), found, 0.0))
@@ -51,7 +49,7 @@ def mean_forward(b: Builder, group: Group, loss: Formula) -> None:
                 total = step(whole * f.lanes, rest, total)
             losses.put(f.sum(total) * (1 / size), r)
 
-    key = (group.node.op.name, group.node.op, rows, size)
+    key = (group.op.name, group.op, rows, size)
     b.schedule.add(group.layer or "loss", key, "sample", [x, t, y], [y], emit)
 
 
@@ -66,8 +64,6 @@ def mean_backward(b: Builder, group: Group, slope: Formula) -> None:
 
     def emit(f: Function) -> None:
         prediction, target, gradient, result = f.arguments
-        assert isinstance(prediction, Address) and isinstance(target, Address)
-        assert isinstance(gradient, Address) and isinstance(result, Address)
         with f.each(rows) as r:
             share = f.splat(gradient.get(r) * (1 / size))
             for i, n in vectors_over(f, size):
@@ -75,5 +71,5 @@ def mean_backward(b: Builder, group: Group, slope: Formula) -> None:
                 value = slope(f, prediction.load(place, n), target.load(place, n)) * share
                 result.store(value + result.load(place, n) if add else value, place, n)
 
-    key = (f"{group.node.op.name}_gradient", group.node.op, rows, size, add)
+    key = (f"{group.op.name}_gradient", group.op, rows, size, add)
     b.schedule.add(group.layer or "loss", key, "sample", [x, t, dy, dx], [dx], emit)

@@ -8,9 +8,7 @@ from pellucid.compiler.kernels import _math
 __all__ = ["exponentials"]
 
 
-def exponentials(
-    f: Function, x: Address, powers: Address, classes: int
-) -> tuple[Value, Value]:
+def exponentials(f: Function, x: Address, powers: Address, classes: int) -> tuple[Value, Value]:
     """Write powers[j] = exp(x[j] − max x); return max x and the sum of the powers."""
     low = float("-inf")
     best = f.splat(low)

@@ -111,7 +111,18 @@ def sweep(
             counts = [lanes_of(f, begin + v * (count - 1) + i, s.outputs) for i in range(v)]
             with f.each(count) as block:
                 channel = block * (v * f.lanes) + begin * f.lanes
-                _images(f, s, x, w, start, finish, unit, Tile(tile.rows, tile.columns, v), counts, channel)
+                _images(
+                    f,
+                    s,
+                    x,
+                    w,
+                    start,
+                    finish,
+                    unit,
+                    Tile(tile.rows, tile.columns, v),
+                    counts,
+                    channel,
+                )
 
 
 def _images(
@@ -246,6 +257,26 @@ def to_pool(
     return finish
 
 
+def normalised(f: Function, factor: Address, summand: Address, finish: Finish) -> Finish:
+    """Return a `finish` that takes sums · factor + summand, channel by channel."""
+
+    def first(
+        row: Index,
+        column: Index,
+        channel: Index,
+        tile: Tile,
+        counts: Sequence[int],
+        sums: list[Value],
+    ) -> None:
+        v = len(counts)
+        scales = [(factor + channel).load(f.lanes * i, n) for i, n in enumerate(counts)]
+        shifts = [(summand + channel).load(f.lanes * i, n) for i, n in enumerate(counts)]
+        new = [f.fma(value, scales[k % v], shifts[k % v]) for k, value in enumerate(sums)]
+        finish(row, column, channel, tile, counts, new)
+
+    return first
+
+
 def _divided(index: Index, by: int) -> Index:
     return index // by
 
@@ -290,7 +321,9 @@ def weight_gradient(
         for begin, repeats in parts:
             if not repeats:
                 continue
-            counts = [lanes_of(f, begin + width * (repeats - 1) + i, s.outputs) for i in range(width)]
+            counts = [
+                lanes_of(f, begin + width * (repeats - 1) + i, s.outputs) for i in range(width)
+            ]
             with f.each(repeats) as block:
                 channel = block * (width * f.lanes) + begin * f.lanes
                 moved = dy + channel, dw + channel
@@ -298,18 +331,30 @@ def weight_gradient(
                     for first, size, n in split(len(places), p):
                         for k in range(n):
                             chosen = places[first + k * size : first + (k + 1) * size]
-                            _pixels(f, s, x, *moved, chosen, counts, samples, x_sample, dy_sample, fresh)
+                            _pixels(
+                                f, s, x, *moved, chosen, counts, samples, x_sample, dy_sample, fresh
+                            )
                     continue
                 with f.each(rows.count) as i, f.each(columns.count) as j:
                     for first, size, n in split(run.depth, p):
-                        with f.each(n) as k:
-                            begin_k = k * size + first
+                        with f.each(n) as piece:
+                            begin_k = piece * size + first
                             here = x + (i * rows.x + j * columns.x + begin_k)
-                            there = moved[1] + (
-                                i * rows.w + j * columns.w + begin_k * run.w_depth
-                            )
+                            there = moved[1] + (i * rows.w + j * columns.w + begin_k * run.w_depth)
                             chosen = [(a, a * run.w_depth) for a in range(size)]
-                            _pixels(f, s, here, moved[0], there, chosen, counts, samples, x_sample, dy_sample, fresh)
+                            _pixels(
+                                f,
+                                s,
+                                here,
+                                moved[0],
+                                there,
+                                chosen,
+                                counts,
+                                samples,
+                                x_sample,
+                                dy_sample,
+                                fresh,
+                            )
 
 
 def _flat(run: Run, room: int) -> bool:
@@ -349,7 +394,11 @@ def _pixels(
                         result[k * v + i_v] = f.fma(number, found[i_v], result[k * v + i_v])
                 return result
 
-            if s.rows > 1 and s.x_row == s.columns * s.x_column and s.y_row == s.columns * s.y_column:
+            if (
+                s.rows > 1
+                and s.x_row == s.columns * s.x_column
+                and s.y_row == s.columns * s.y_column
+            ):
                 return f.carry(s.rows * s.columns, acc, over_columns) if i == 0 else acc
             return f.carry(s.columns, acc, over_columns)
 
@@ -379,10 +428,15 @@ def bias_gradient(
             counts = [lanes_of(f, begin + i, s.outputs) for i in range(length)]
             offsets = [(begin + i) * f.lanes for i in range(length)]
 
-            def over_samples(n: Index, acc: list[Value], offsets=offsets, counts=counts) -> list[Value]:
-                def over_rows(i: Index, acc: list[Value]) -> list[Value]:
+            def over_samples(
+                n: Index,
+                acc: list[Value],
+                offsets: list[int] = offsets,
+                counts: list[int] = counts,
+            ) -> list[Value]:
+                def over_rows(r: Index, acc: list[Value]) -> list[Value]:
                     def over_columns(j: Index, acc: list[Value]) -> list[Value]:
-                        here = dy + (n * dy_sample + i * s.y_row + j * s.y_column)
+                        here = dy + (n * dy_sample + r * s.y_row + j * s.y_column)
                         return [
                             a + here.load(o, m)
                             for a, o, m in zip(acc, offsets, counts, strict=True)
@@ -395,5 +449,7 @@ def bias_gradient(
             start = [
                 f.zero() if fresh else db.load(o, m) for o, m in zip(offsets, counts, strict=True)
             ]
-            for o, m, value in zip(offsets, counts, f.carry(samples, start, over_samples), strict=True):
+            for o, m, value in zip(
+                offsets, counts, f.carry(samples, start, over_samples), strict=True
+            ):
                 db.store(value, o, m)

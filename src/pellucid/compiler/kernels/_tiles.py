@@ -36,13 +36,12 @@ class Run:
 
     Attributes:
         taps: The axes, outer first.
-        depth: How many numbers lie side by side in x under each tap; with taps of one, this may
-            be known to the machine alone.
+        depth: How many numbers lie side by side in x under each tap; see `total`.
         w_depth: How far w moves from one of them to the next.
     """
 
     taps: tuple[Taps, Taps]
-    depth: Index
+    depth: int
     w_depth: int
 
     @property

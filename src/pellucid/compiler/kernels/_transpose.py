@@ -6,6 +6,8 @@ Floor: one load and one store for each L numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pellucid.compiler.ir import Address, Function, Index
 
 __all__ = ["transpose"]
@@ -17,10 +19,12 @@ def transpose(
     """Write y[j, i] = x[i, j] for i < rows, j < columns."""
     for row, height in _pieces(f, rows):
         for column, width in _pieces(f, columns):
-            _square(f, x + row * x_row + column, x_row, y + column * y_row + row, y_row, height, width)
+            _square(
+                f, x + row * x_row + column, x_row, y + column * y_row + row, y_row, height, width
+            )
 
 
-def _pieces(f: Function, total: int):
+def _pieces(f: Function, total: int) -> Iterator[tuple[Index, int]]:
     whole, rest = divmod(total, f.lanes)
     if whole:
         with f.each(whole) as i:
@@ -40,8 +44,12 @@ def _square(
             if i & step:
                 continue
             a, b = rows[i], rows[i + step]
-            rows[i] = f.shuffle(a, b, [k if not k & step else lanes + k - step for k in range(lanes)])
-            rows[i + step] = f.shuffle(a, b, [k + step if not k & step else lanes + k for k in range(lanes)])
+            rows[i] = f.shuffle(
+                a, b, [k if not k & step else lanes + k - step for k in range(lanes)]
+            )
+            rows[i + step] = f.shuffle(
+                a, b, [k + step if not k & step else lanes + k for k in range(lanes)]
+            )
         step *= 2
     for j in range(width):
         y.store(rows[j], j * y_row, height)

@@ -10,7 +10,7 @@ The formulas are those of `optimizers/`; the rates come with every step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +20,15 @@ from pellucid.compiler.schedule import Place
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder
-    from pellucid.graph import Variable
 
 __all__ = ["Update", "add_finite", "add_update", "update_of"]
 
 PARAMETERS = 8
 """How many numbers an optimiser's step may take."""
 
-Rule = Callable[[Function, Value, Value, Sequence[Value], Sequence[Value]], tuple[Value, list[Value]]]
+Rule = Callable[
+    [Function, Value, Value, Sequence[Value], Sequence[Value]], tuple[Value, list[Value]]
+]
 """(f, weights, gradient, slots, parameters) → new weights, new slots."""
 
 
@@ -47,7 +48,9 @@ class Update:
 
 
 def _sgd(momentum: bool, nesterov: bool) -> Rule:
-    def rule(f, w, g, slots, p):  # type: ignore[no-untyped-def]  # as Rule says
+    def rule(
+        f: Function, w: Value, g: Value, slots: Sequence[Value], p: Sequence[Value]
+    ) -> tuple[Value, list[Value]]:  # as Rule says
         step = g * p[0]
         if not momentum:
             return w - step, []
@@ -58,7 +61,9 @@ def _sgd(momentum: bool, nesterov: bool) -> Rule:
 
 
 def _adam(amsgrad: bool) -> Rule:
-    def rule(f, w, g, slots, p):  # type: ignore[no-untyped-def]  # as Rule says
+    def rule(
+        f: Function, w: Value, g: Value, slots: Sequence[Value], p: Sequence[Value]
+    ) -> tuple[Value, list[Value]]:  # as Rule says
         alpha, keep_m, keep_v, epsilon = p[2], p[3], p[4], p[5]
         m = f.fma(g - slots[0], keep_m, slots[0])
         v = f.fma(f.fma(g, g, 0.0 - slots[1]), keep_v, slots[1])
@@ -72,7 +77,9 @@ def _adam(amsgrad: bool) -> Rule:
 
 
 def _rmsprop(centered: bool, momentum: bool) -> Rule:
-    def rule(f, w, g, slots, p):  # type: ignore[no-untyped-def]  # as Rule says
+    def rule(
+        f: Function, w: Value, g: Value, slots: Sequence[Value], p: Sequence[Value]
+    ) -> tuple[Value, list[Value]]:  # as Rule says
         rho, rest, epsilon = p[2], p[3], p[4]
         v = slots[0] * rho + g * g * rest
         new = {"velocity": v}
@@ -139,8 +146,7 @@ def add_finite(b: Builder, losses: Sequence[Place], flag: Place) -> None:
 
         def emit_losses(f: Function, place: Place = place) -> None:
             loss, flag_at, _, batch = f.arguments
-            assert isinstance(loss, Address) and isinstance(flag_at, Address)
-            with f.each(batch) as n:  # type: ignore[arg-type]  # a value
+            with f.each(batch) as n:
                 for i, count in _vectors(f, place.size):
                     raised(f, loss.load(n * place.stride + i, count), flag_at)
 
@@ -151,10 +157,9 @@ def add_finite(b: Builder, losses: Sequence[Place], flag: Place) -> None:
 
         def emit(f: Function, size: int = size) -> None:
             source, flag_at, item, _ = f.arguments
-            assert isinstance(source, Address) and isinstance(flag_at, Address)
             bad = Address(f, "float", f.line(f"alloca {f.vector}, align 64"))
             bad.store(f.zero())
-            for i, n in vectors_over_block(f, size, item):  # type: ignore[arg-type]  # a value
+            for i, n in vectors_over_block(f, size, item):
                 value = source.load(i, n)
                 bad.store(bad.load() + (value - value))
             raised(f, bad.load(), flag_at)
@@ -165,7 +170,7 @@ def add_finite(b: Builder, losses: Sequence[Place], flag: Place) -> None:
         )  # fmt: skip
 
 
-def _vectors(f: Function, size: int):  # type: ignore[no-untyped-def]
+def _vectors(f: Function, size: int) -> Iterator[tuple[Index, int | None]]:
     from pellucid.compiler.ir import vectors_over
 
     return vectors_over(f, size)
@@ -195,23 +200,22 @@ def add_update(
         def emit(f: Function, size: int = gradient.size, decays: bool = decays) -> None:
             weights, source, flag_at, rates, *rest = f.arguments
             *slot_list, item, _ = rest
-            assert isinstance(weights, Address) and isinstance(source, Address)
-            assert isinstance(flag_at, Address) and isinstance(rates, Address)
             with f.when(flag_at.get().equals(0)):
                 p = [rates.broadcast(k) for k in range(PARAMETERS)]
-                for i, n in vectors_over_block(f, size, item):  # type: ignore[arg-type]
+                for i, n in vectors_over_block(f, size, item):
                     w = weights.load(i, n)
                     if decays:
                         w = w - w * p[1]
-                    old = [slot.load(i, n) for slot in slot_list]  # type: ignore[union-attr]
+                    old = [slot.load(i, n) for slot in slot_list]
                     w, new = update.rule(f, w, source.load(i, n), old, p)
                     weights.store(w, i, n)
                     for slot, value in zip(slot_list, new, strict=True):
-                        slot.store(value, i, n)  # type: ignore[union-attr]
+                        slot.store(value, i, n)
 
         places = [weight, gradient, flag, parameters, *slots]
+        key = (*update.key, gradient.size, decays)
         b.schedule.add(
-            variable.path, (*update.key, gradient.size, decays), "item", places, [weight, *slots], emit,
+            variable.path, key, "item", places, [weight, *slots], emit,
             count=lambda _, size=gradient.size: -(-size // BLOCK),
         )  # fmt: skip
     return external

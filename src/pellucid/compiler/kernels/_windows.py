@@ -48,8 +48,10 @@ def runs(axis: Axis) -> list[Run]:
 def positions(
     f: Function, windows: Windows, y: Place, *images: Place
 ) -> Iterator[tuple[list[tuple[Index, list[int]]], Index, int | None]]:
-    """Yield, for every vector of every window: for each image (of x's shape) where the window is
-    and how far its taps are from there; where its output is in y; and how many numbers count.
+    """Yield what every vector of every window needs.
+
+    For each image (of x's shape) that is where the window is, and how far its taps are from there;
+    then where its output is in y, and how many numbers count.
 
     What the caller writes becomes the body of loops.
     """

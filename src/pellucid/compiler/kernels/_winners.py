@@ -19,6 +19,7 @@ from pellucid.compiler.ir import Address, Function, Index, Value
 from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
 from pellucid.compiler.schedule import Place
+from pellucid.ops._operation import known
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -36,18 +37,22 @@ def _pieces(f_lanes: int, run: Run) -> list[tuple[int, int, int]]:
         for c in range(columns.count):
             for k in range(0, joined.depth, f_lanes):
                 count = min(f_lanes, joined.depth - k)
-                found.append((r * rows.x + c * columns.x + k, r * rows.w + c * columns.w + k, count))
+                found.append(
+                    (r * rows.x + c * columns.x + k, r * rows.w + c * columns.w + k, count)
+                )
     return found
 
 
 def _run(group: Group, x: Place) -> Run:
     """The window's numbers in x, and in a kernel (O, KH·KW·C)."""
-    op = group.node.op
-    kh, kw, c, _ = (n or 0 for n in group.node.inputs[1].shape)  # type: ignore[union-attr]
+    op = group.op
+    kernel = group.node.inputs[1]
+    assert kernel is not None
+    kh, kw, c, _ = known(kernel.shape)
     return Run(
         (
-            Taps(kh, op.dilation_rate[0] * x.row, kw * c),  # type: ignore[attr-defined]
-            Taps(kw, op.dilation_rate[1] * c, c),  # type: ignore[attr-defined]
+            Taps(kh, op.dilation_rate[0] * x.row, kw * c),
+            Taps(kw, op.dilation_rate[1] * c, c),
         ),
         c,
         1,
@@ -59,7 +64,7 @@ def winners_pay(b: Builder, group: Group, x: Place) -> bool:
 
     Dense: two multiply-adds in a cycle. Lists: three cycles for two vectors, and ten for an entry.
     """
-    if group.node.op.groups != 1:  # type: ignore[attr-defined]
+    if group.op.groups != 1:
         return False
     lanes = b.target.width.lanes
     run = _run(group, x)
@@ -94,17 +99,14 @@ def _weights(
     capacity = rows * columns + b.target.width.lanes
     offsets = b.extra(group, "offsets", (capacity,), element="i32")
     values = b.extra(group, "values", (capacity,))
-    op, pool = group.node.op, group.pool
+    op, pool = group.op, group.pool
     assert pool is not None
-    step = (op.strides[0] * x.row, op.strides[1] * x.shape[2])  # type: ignore[attr-defined]
+    step = (op.strides[0] * x.row, op.strides[1] * x.shape[2])
     run = _run(group, x)
     most = b.target.width.registers - 4
 
     def emit(f: Function) -> None:
         gradient, places, image, offset_list, value_list, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(places, Address)
-        assert isinstance(image, Address) and isinstance(target, Address)
-        assert isinstance(offset_list, Address) and isinstance(value_list, Address)
         pieces = _pieces(f.lanes, run)
         with f.each(filters) as o:
             count = _list_of_channel(
@@ -117,7 +119,9 @@ def _weights(
                     part = pieces[first : first + most]
                     start = [here.load(in_w, n) for _, in_w, n in part]
 
-                    def body(k: Index, acc: list[Value], part=part) -> list[Value]:
+                    def body(
+                        k: Index, acc: list[Value], part: list[tuple[int, int, int]] = part
+                    ) -> list[Value]:
                         source = image + corner + f.convert(offset_list.get(k), "i64")
                         value = value_list.broadcast(k)
                         return [
@@ -182,17 +186,19 @@ def _back_in_shape(b: Builder, group: Group, collected: Place, total: int, filte
 
     def emit(f: Function) -> None:
         source, target, item, _ = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(item, Value)
         whole, rest = divmod(total, lanes)
         if whole:
             with f.when(item < whole):
                 first = item * lanes
-                transpose(f, source + first, total, target + first * filters, filters, filters, lanes)
+                transpose(
+                    f, source + first, total, target + first * filters, filters, filters, lanes
+                )
         if rest:
             with f.when(item >= whole):
                 first = whole * lanes
-                transpose(f, source + first, total, target + first * filters, filters, filters, rest)
+                transpose(
+                    f, source + first, total, target + first * filters, filters, filters, rest
+                )
 
     b.schedule.add(
         group.layer, ("transpose", filters, total), "item", [summed, gradient], [gradient], emit,
@@ -209,8 +215,6 @@ def _data(
 
     def emit_turn(f: Function) -> None:
         source, target, item, _ = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(item, Value)
         whole, rest = divmod(filters, lanes)
         if whole:
             with f.when(item < whole):
@@ -232,10 +236,10 @@ def _data(
     direct = dx.frame == claimed.frame
     target_place = claimed if direct else dx
     rows, columns, _ = g.shape
-    op, pool = group.node.op, group.pool
+    op, pool = group.op, group.pool
     assert pool is not None
     run = _run(group, target_place)
-    step = (op.strides[0] * target_place.row, op.strides[1] * x.shape[2])  # type: ignore[attr-defined]
+    step = (op.strides[0] * target_place.row, op.strides[1] * x.shape[2])
     (top, _), (left, _) = windows.padding
     corner = -(top * target_place.row + left * x.shape[2])
     indices = b.extra(group, "indices", (filters + lanes,), element="i32")
@@ -245,9 +249,6 @@ def _data(
 
     def emit(f: Function) -> None:
         gradient, places, weights, index_list, value_list, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(places, Address)
-        assert isinstance(weights, Address) and isinstance(target, Address)
-        assert isinstance(index_list, Address) and isinstance(value_list, Address)
         if not (direct and add):
             from pellucid.compiler.ir import vectors_over
 
@@ -260,14 +261,16 @@ def _data(
                 f, gradient + pooled, places + pooled, index_list, value_list, filters, total, k
             )
             with f.when(count > 0):
-                row = r * height + (k // width if isinstance(k, Value) else k // width)
+                row = r * height + k // width
                 column = c * width + k % width
                 here = target + corner + row * step[0] + column * step[1]
                 for first in range(0, len(pieces), most):
                     part = pieces[first : first + most]
                     start = [here.load(in_x, n) for in_x, _, n in part]
 
-                    def body(e: Index, acc: list[Value], part=part) -> list[Value]:
+                    def body(
+                        e: Index, acc: list[Value], part: list[tuple[int, int, int]] = part
+                    ) -> list[Value]:
                         source = weights + f.convert(index_list.get(e), "i64")
                         value = value_list.broadcast(e)
                         return [
@@ -279,7 +282,15 @@ def _data(
                     for value, (in_x, _, n) in zip(ends, part, strict=True):
                         here.store(value, in_x, n)
 
-    key = ("winners_data", g.layout, target_place.layout, pool.pool_size, op, filters, direct and add)
+    key = (
+        "winners_data",
+        g.layout,
+        target_place.layout,
+        pool.pool_size,
+        op,
+        filters,
+        direct and add,
+    )
     b.schedule.add(
         group.layer, key, "sample", [g, winner, by_channel, indices, values, target_place],
         [indices, values, target_place], emit, macs=rows * columns * filters * total,
@@ -299,8 +310,6 @@ def _list_of_place(
     k: Index,
 ) -> Value:
     """Write (offset in the kernel, value) of the channels that place k won; return how many."""
-    from pellucid.compiler.ir import vectors_over
-
     count = f.constant(0, "i64")
     kind = f"<{f.lanes} x i32>"
     lanes = ", ".join(f"i32 {i * total}" for i in range(f.lanes))

@@ -8,18 +8,18 @@ load and one store for each number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Address, Function, Value
+from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels import _math as m
-from pellucid.compiler.schedule import cells
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.graph import Node
     from pellucid.ops.activation import Activation
 
-__all__ = ["apply", "backward", "forward", "fusable", "refusal", "slope_from_output"]
+__all__ = ["apply", "backward", "forward", "fusable", "gated", "refusal", "slope_from_output"]
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
@@ -62,9 +62,9 @@ FORWARD: dict[str, Forward] = {
     "linear": lambda f, x, a: x,
     "relu": _relu,
     "relu6": lambda f, x, a: _clipped(f, x, 0.0, 6.0),
-    "leaky_relu": lambda f, x, a: f.select(x > 0.0, x, x * a.negative_slope),
+    "leaky_relu": lambda f, x, a: f.select(x > 0.0, x, x * (a.negative_slope or 0.0)),
     "elu": lambda f, x, a: f.select(
-        x > 0.0, x, m.expm1(f, f.select(x > 0.0, 0.0, x)) * a.alpha
+        x > 0.0, x, m.expm1(f, f.select(x > 0.0, 0.0, x)) * (a.alpha or 0.0)
     ),
     "selu": lambda f, x, a: f.select(
         x > 0.0, x * SELU_SCALE, m.expm1(f, f.select(x > 0.0, 0.0, x)) * (SELU_SCALE * SELU_ALPHA)
@@ -84,8 +84,8 @@ FROM_OUTPUT: dict[str, Slope] = {
     "linear": lambda f, y, a: f.splat(1.0),
     "relu": _relu_slope,
     "relu6": lambda f, y, a: _inside(f, y, 0.0, 6.0),
-    "leaky_relu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), f.splat(a.negative_slope)),
-    "elu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), y + a.alpha),
+    "leaky_relu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), f.splat(a.negative_slope or 0.0)),
+    "elu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), y + (a.alpha or 0.0)),
     "selu": lambda f, y, a: f.select(y > 0.0, f.splat(SELU_SCALE), y + SELU_SCALE * SELU_ALPHA),
     "sigmoid": lambda f, y, a: y * (1.0 - y),
     "tanh": lambda f, y, a: 1.0 - y * y,
@@ -118,7 +118,7 @@ FROM_INPUT: dict[str, Slope] = {
 
 def refusal(node: Node) -> str | None:
     """Return why there is no kernel for this node, or None."""
-    op: Activation = node.op  # type: ignore[assignment]  # called for activations alone
+    op: Any = node.op
     return None if op.function in FORWARD else f"activation {op.function} has no kernel"
 
 
@@ -153,14 +153,32 @@ def slope_from_output(f: Function, op: Activation | None, dy: Value, y: Value) -
     return dy * FROM_OUTPUT[op.function](f, y, op)
 
 
+def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
+    """Return the place of dy · f′(y): the gradient before the activation, pooled as y is."""
+    dy, y = b.gradient(group.output), b.place(group.output)
+    if group.activation is None or group.activation.function == "linear":
+        return dy
+    dz = b.extra(group, "gated", y.shape, frame=frame)
+    op = group.activation
+
+    def emit(f: Function) -> None:
+        gradient, output, target = f.arguments
+        for (i, j, k), n in cells(f, dy, y, dz):
+            value = slope_from_output(f, op, gradient.load(i, n), output.load(j, n))
+            target.store(value, k, n)
+
+    key = ("gate", op, dy.layout, y.layout, dz.layout)
+    b.schedule.add(group.layer, key, "sample", [dy, y, dz], [dz], emit)
+    return dz
+
+
 def forward(b: Builder, group: Group) -> None:
     """Add the job y = f(x)."""
-    op: Activation = group.node.op  # type: ignore[assignment]  # registered for activations alone
+    op: Activation = group.op
     x, y = b.place(group.node.inputs[0]), b.place(group.output)
 
     def emit(f: Function) -> None:
         source, target = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         for (i, j), n in cells(f, x, y):
             target.store(FORWARD[op.function](f, source.load(i, n), op), j, n)
 
@@ -169,7 +187,7 @@ def forward(b: Builder, group: Group) -> None:
 
 def backward(b: Builder, group: Group) -> None:
     """Add the job dx = dy · f′(x)."""
-    op: Activation = group.node.op  # type: ignore[assignment]  # registered for activations alone
+    op: Activation = group.op
     source = group.node.inputs[0]
     if not b.wants(source):
         return
@@ -180,8 +198,6 @@ def backward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         gradient, point, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(point, Address)
-        assert isinstance(target, Address)
         table = FROM_OUTPUT if from_output else FROM_INPUT
         for (i, j, k), n in cells(f, dy, seen, dx):
             value = gradient.load(i, n) * table[op.function](f, point.load(j, n), op)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.ir import Address, Function
+from pellucid.compiler.ir import Function
 from pellucid.compiler.schedule import cells
 
 if TYPE_CHECKING:
@@ -30,12 +30,8 @@ def forward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         *sources, target = f.arguments
-        assert isinstance(target, Address)
         for offsets, n in cells(f, y, *parts):
-            values = [
-                source.load(i, n)  # type: ignore[union-attr]  # all are addresses
-                for source, i in zip(sources, offsets[1:], strict=True)
-            ]
+            values = [source.load(i, n) for source, i in zip(sources, offsets[1:], strict=True)]
             total = values[0]
             for value in values[1:]:
                 total = total + value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.ir import Address, Function
+from pellucid.compiler.ir import Function
 from pellucid.compiler.kernels._windows import clear, positions
 from pellucid.compiler.kernels.max_pool2d import windows_of
 
@@ -19,9 +19,9 @@ __all__ = ["backward", "forward"]
 
 def _share(group: Group, taps: int) -> float:
     """Return 1/count of a window with so many taps inside."""
-    op = group.node.op
-    height, width = op.pool_size  # type: ignore[attr-defined]
-    whole = op.count_include_padding  # type: ignore[attr-defined]
+    op = group.op
+    height, width = op.pool_size
+    whole = op.count_include_padding
     return 1 / (height * width if whole else taps)
 
 
@@ -32,7 +32,6 @@ def forward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         source, target = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         for [(in_x, taps)], in_y, n in positions(f, windows, y, x):
             here = source + in_x
             total = here.load(taps[0], n)
@@ -40,7 +39,7 @@ def forward(b: Builder, group: Group) -> None:
                 total = total + here.load(tap, n)
             target.store(total * _share(group, len(taps)), in_y, n)
 
-    key = ("average_pool2d", group.node.op, windows, x.layout, y.layout)
+    key = ("average_pool2d", group.op, windows, x.layout, y.layout)
     b.schedule.add(group.layer, key, "sample", [x, y], [y], emit)
 
 
@@ -54,7 +53,6 @@ def backward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         gradient, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(target, Address)
         if not add:
             clear(f, dx, target)
         for [(in_x, taps)], in_y, n in positions(f, windows, dy, dx):
@@ -63,5 +61,5 @@ def backward(b: Builder, group: Group) -> None:
             for tap in taps:
                 there.store(there.load(tap, n) + share, tap, n)
 
-    key = ("average_pool2d_gradient", group.node.op, windows, dy.layout, dx.layout, add)
+    key = ("average_pool2d_gradient", group.op, windows, dy.layout, dx.layout, add)
     b.schedule.add(group.layer, key, "sample", [dy, dx], [dx], emit)

@@ -11,27 +11,32 @@ with the activation after it, which is part of the last forward pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels import activation
 from pellucid.compiler.kernels._tiles import lanes_of, split, vectors
-from pellucid.compiler.kernels.conv2d import gated
+from pellucid.compiler.kernels.activation import gated
+from pellucid.ops._operation import known
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.compiler.schedule import Place
     from pellucid.graph import Node
+    from pellucid.graph import Value as GraphValue
 
 __all__ = ["backward", "forward", "fuses", "refusal"]
 
 
 def refusal(node: Node) -> str | None:
     """Return why there is no kernel for this node, or None."""
+    op: Any = node.op
     rank = len(node.output.shape)
-    last = node.op.axis in (-1, rank - 1)  # type: ignore[attr-defined]
-    return None if last and rank in (2, 4) else "batch normalisation over another axis than the last"
+    last = op.axis in (-1, rank - 1)
+    return (
+        None if last and rank in (2, 4) else "batch normalisation over another axis than the last"
+    )
 
 
 def fuses(group: Group, follower: Node, training: bool) -> bool:
@@ -62,7 +67,9 @@ def _sums(
                 ((begin + i) * f.lanes, lanes_of(f, begin + i, channels)) for i in range(length)
             ]
 
-            def over_rows(r: Index, acc: list[Value], chosen=chosen) -> list[Value]:
+            def over_rows(
+                r: Index, acc: list[Value], chosen: list[tuple[int, int]] = chosen
+            ) -> list[Value]:
                 def over_columns(c: Index, acc: list[Value]) -> list[Value]:
                     new = []
                     for k, n in chosen:
@@ -79,7 +86,7 @@ def _sums(
                     target.store(next(ends), k, n)
 
 
-def _pixels(f: Function, *places: Place):  # type: ignore[no-untyped-def]
+def _pixels(f: Function, *places: Place) -> Iterator[tuple[list[Index], Index, int | None]]:
     """Yield (where in each place, channel, count) for every vector of every pixel."""
     height, width, channels, _ = _image(places[0])
     rows = [_image(place)[3] for place in places]
@@ -88,7 +95,9 @@ def _pixels(f: Function, *places: Place):  # type: ignore[no-untyped-def]
             yield [r * row + c * channels + k for row in rows], k, n
 
 
-def _total(f: Function, source: Address, chunks: Address, stride: int, k: Index, n: int | None) -> Value:
+def _total(
+    f: Function, source: Address, chunks: Address, stride: int, k: Index, n: int | None
+) -> Value:
     """Return a vector summed over the chunks, in order."""
     (total,) = f.carry(
         chunks.get(), [f.zero()], lambda c, acc: [acc[0] + source.load(c * stride + k, n)]
@@ -115,8 +124,6 @@ def forward(b: Builder, group: Group) -> None:
         source, middle, spread, target = (next(given) for _ in range(4))
         factor = next(given) if gamma is not None else None
         summand = next(given) if beta is not None else None
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(middle, Address) and isinstance(spread, Address)
         for (i, j), k, n in _pixels(f, x, y):
             scale = spread.load(k, n)
             if isinstance(factor, Address):
@@ -134,7 +141,7 @@ def forward(b: Builder, group: Group) -> None:
 def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Place, Place]:
     """Return the places of the mean and of 1 / √(variance + ε), and add the jobs that fill them."""
     node = group.node
-    epsilon = node.op.epsilon  # type: ignore[attr-defined]
+    epsilon = group.op.epsilon
     inverse = b.extra(group, "1/deviation", (channels,), extent="whole")
 
     def invert(f: Function, variance: Address, target: Address) -> None:
@@ -142,12 +149,11 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
             root = f.intrinsic("sqrt", variance.load(k, n) + epsilon)
             target.store(f.splat(1.0) / root, k, n)
 
-    if not node.op.training:  # type: ignore[attr-defined]
+    if not group.op.training:
         mean, variance = b.place(node.inputs[3]), b.place(node.inputs[4])
 
         def emit_stored(f: Function) -> None:
             source, target, *_ = f.arguments
-            assert isinstance(source, Address) and isinstance(target, Address)
             invert(f, source, target)
 
         b.schedule.add(
@@ -165,29 +171,24 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
 
     def emit_sum(f: Function) -> None:
         source, target = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         _sums(f, [x], [target], lambda where, k, n: [source.load(where[0], n)])
 
     b.schedule.add(group.layer, ("sum", x.layout), "sample", [x, sums], [sums], emit_sum)
 
     def emit_mean(f: Function) -> None:
         source, chunks, target, _, batch = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(chunks, Address) and isinstance(batch, Value)
         for k, n in vectors_over(f, channels):
             total = _total(f, source, chunks, sums.stride, k, n)
             target.store(total / _count(f, batch, pixels), k, n)
 
     b.schedule.add(
-        group.layer, ("mean", channels, pixels), "item", [sums, b.chunk_count, mean], [mean], emit_mean,
-        count=lambda _: 1,
+        group.layer, ("mean", channels, pixels), "item", [sums, b.chunk_count, mean], [mean],
+        emit_mean, count=lambda _: 1,
     )  # fmt: skip
     b.clear(squares)
 
     def emit_squares(f: Function) -> None:
         source, middle, target = f.arguments
-        assert isinstance(source, Address) and isinstance(middle, Address)
-        assert isinstance(target, Address)
 
         def term(where: list[Index], k: Index, n: int | None) -> list[Value]:
             away = source.load(where[0], n) - middle.load(k, n)
@@ -201,9 +202,6 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
 
     def emit_variance(f: Function) -> None:
         source, chunks, target, deviation, _, batch = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(chunks, Address) and isinstance(batch, Value)
-        assert isinstance(deviation, Address)
         for k, n in vectors_over(f, channels):
             total = _total(f, source, chunks, squares.stride, k, n)
             target.store(total / _count(f, batch, pixels), k, n)
@@ -218,10 +216,51 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
     return mean, inverse
 
 
+def folded(b: Builder, group: Group, bias: Place | None) -> tuple[Place, Place]:
+    """Return the places of one factor and one summand for each channel of what is before it.
+
+    γ·(y + bias − mean) / √(variance + ε) + β = y · factor + summand: fused into the kernel that
+    makes y, normalising by stored statistics costs one multiply-add for each number.
+    """
+    assert group.norm is not None
+    op: Any = group.norm.op
+    gamma, beta, mean, variance = (
+        None if value is None else b.place(value) for value in group.norm.inputs[1:]
+    )
+    channels = known(group.norm.output.shape[1:])[-1]
+    factor = b.extra(group, "factor", (channels,), extent="whole")
+    summand = b.extra(group, "summand", (channels,), extent="whole")
+    given = [place for place in (mean, variance, gamma, beta, bias) if place is not None]
+
+    def emit(f: Function) -> None:
+        arguments = iter(f.arguments)
+        scale_at, shift_at, mean_at, variance_at = (next(arguments) for _ in range(4))
+        gamma_at, beta_at, bias_at = (
+            None if place is None else next(arguments) for place in (gamma, beta, bias)
+        )
+        for k, n in vectors_over(f, channels):
+            scale = f.splat(1.0) / f.intrinsic("sqrt", variance_at.load(k, n) + op.epsilon)
+            if gamma_at is not None:
+                scale = scale * gamma_at.load(k, n)
+            away = f.zero() if bias_at is None else bias_at.load(k, n)
+            shift = (away - mean_at.load(k, n)) * scale
+            if beta_at is not None:
+                shift = shift + beta_at.load(k, n)
+            scale_at.store(scale, k, n)
+            shift_at.store(shift, k, n)
+
+    key = ("fold", channels, op.epsilon, gamma is None, beta is None, bias is None)
+    b.schedule.add(
+        group.layer, key, "item", [factor, summand, *given], [factor, summand], emit,
+        count=lambda _: 1,
+    )  # fmt: skip
+    return factor, summand
+
+
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
     node = group.node
-    training = node.op.training  # type: ignore[attr-defined]
+    training = group.op.training
     x, g = b.place(node.inputs[0]), gated(b, group)
     channels, pixels = x.shape[-1], math.prod(x.shape[:-1])
     mean = b.extra(group, "mean") if training else b.place(node.inputs[3])
@@ -233,9 +272,6 @@ def backward(b: Builder, group: Group) -> None:
 
     def emit_sums(f: Function) -> None:
         source, gradient, middle, spread, plain, weighted = f.arguments
-        assert isinstance(source, Address) and isinstance(gradient, Address)
-        assert isinstance(middle, Address) and isinstance(spread, Address)
-        assert isinstance(plain, Address) and isinstance(weighted, Address)
 
         def term(where: list[Index], k: Index, n: int | None) -> list[Value]:
             dy = gradient.load(where[1], n)
@@ -266,10 +302,6 @@ def backward(b: Builder, group: Group) -> None:
             next(given) for _ in range(8)
         )
         factor = next(given) if gamma is not None else None
-        assert isinstance(source, Address) and isinstance(gradient, Address)
-        assert isinstance(middle, Address) and isinstance(spread, Address)
-        assert isinstance(plain, Address) and isinstance(weighted, Address)
-        assert isinstance(target, Address) and isinstance(shares, Address)
         share = shares.broadcast()
         for (i, j, o), k, n in _pixels(f, x, g, dx):
             value = gradient.load(j, n)
@@ -283,7 +315,17 @@ def backward(b: Builder, group: Group) -> None:
             target.store(value + target.load(o, n) if add else value, o, n)
 
     share = _share(b, group, pixels)
-    places = [x, g, mean, inverse, dbeta, dgamma, share, dx, *([gamma] if gamma is not None else [])]
+    places = [
+        x,
+        g,
+        mean,
+        inverse,
+        dbeta,
+        dgamma,
+        share,
+        dx,
+        *([gamma] if gamma is not None else []),
+    ]
     key = ("normalization_data", training, x.layout, g.layout, dx.layout, gamma is None, add)
     b.schedule.add(group.layer, key, "sample", places, [dx], emit)
 
@@ -294,20 +336,22 @@ def _share(b: Builder, group: Group, pixels: int) -> Place:
 
     def emit(f: Function) -> None:
         target, _, batch = f.arguments
-        assert isinstance(target, Address) and isinstance(batch, Value)
         target.put(f.constant(1.0, "float") / f.convert(batch * pixels, "float"))
 
-    b.schedule.add(group.layer, ("share", pixels), "item", [share], [share], emit, count=lambda _: 1)
+    b.schedule.add(
+        group.layer, ("share", pixels), "item", [share], [share], emit, count=lambda _: 1
+    )
     return share
 
 
-def _hand_over(b: Builder, group: Group, value: object, total: Place, channels: int) -> None:
+def _hand_over(
+    b: Builder, group: Group, value: GraphValue | None, total: Place, channels: int
+) -> None:
     """Add the job that makes a sum the gradient of a weight."""
-    gradient, add = b.weight_gradient(value)  # type: ignore[arg-type]
+    gradient, add = b.weight_gradient(value)
 
     def emit(f: Function) -> None:
         source, target, *_ = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         for k, n in vectors_over(f, channels):
             found = source.load(k, n)
             target.store(found + target.load(k, n) if add else found, k, n)

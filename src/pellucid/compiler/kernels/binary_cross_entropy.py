@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels import _math
@@ -17,11 +17,12 @@ __all__ = ["backward", "forward", "refusal"]
 
 def refusal(node: Node) -> str | None:
     """Return why there is no kernel for this node, or None."""
-    return None if node.op.from_logits else "binary_cross_entropy of probabilities"  # type: ignore[attr-defined]
+    op: Any = node.op
+    return None if op.from_logits else "binary_cross_entropy of probabilities"
 
 
 def _smooth(group: Group, t: Value) -> Value:
-    smoothing = group.node.op.label_smoothing  # type: ignore[attr-defined]
+    smoothing = group.op.label_smoothing
     return t * (1 - smoothing) + 0.5 * smoothing if smoothing else t
 
 

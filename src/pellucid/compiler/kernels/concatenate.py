@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Address, Function, vectors_over
+from pellucid.compiler.ir import Function, vectors_over
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -17,14 +17,21 @@ __all__ = ["backward", "forward", "refusal"]
 
 def refusal(node: Node) -> str | None:
     """Return why there is no kernel for this node, or None."""
+    op: Any = node.op
     rank = len(node.output.shape)
-    last = node.op.axis in (-1, rank - 1) and rank > 1  # type: ignore[attr-defined]
+    last = op.axis in (-1, rank - 1) and rank > 1
     weight = any(value is not None and value.variable is not None for value in node.inputs)
     return None if last and not weight else "concatenate along another axis than the last"
 
 
 def _move(
-    b: Builder, group: Group, source: Place, target: Place, count: int, skip: tuple[int, int], add: bool
+    b: Builder,
+    group: Group,
+    source: Place,
+    target: Place,
+    count: int,
+    skip: tuple[int, int],
+    add: bool,
 ) -> None:
     """Add the job that moves `count` numbers of every row, `skip` numbers into each side's rows."""
     image = len(source.shape) == 3 and len(target.shape) == 3
@@ -36,7 +43,6 @@ def _move(
 
     def emit(f: Function) -> None:
         x, y = f.arguments
-        assert isinstance(x, Address) and isinstance(y, Address)
         with f.each(height) as r, f.each(columns) as c:
             here = x + r * from_row + c * from_step + skip[0]
             there = y + r * to_row + c * to_step + skip[1]
@@ -54,7 +60,8 @@ def forward(b: Builder, group: Group) -> None:
     begin = 0
     for value in group.node.inputs:
         part = b.place(value)
-        width = value.shape[-1] or 0  # type: ignore[union-attr]
+        assert value is not None
+        width = value.shape[-1] or 0
         _move(b, group, part, y, width, (0, begin), False)
         begin += width
 
@@ -64,7 +71,8 @@ def backward(b: Builder, group: Group) -> None:
     dy = b.gradient(group.output)
     begin = 0
     for value in group.node.inputs:
-        width = value.shape[-1] or 0  # type: ignore[union-attr]
+        assert value is not None
+        width = value.shape[-1] or 0
         if b.wants(value):
             dx, add = b.claim(value)
             _move(b, group, dy, dx, width, (begin, 0), add)

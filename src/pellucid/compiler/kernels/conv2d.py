@@ -24,14 +24,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Address, Function
+from pellucid.compiler.ir import Address, Function, Value
 from pellucid.compiler.kernels import activation
 from pellucid.compiler.kernels._sweep import (
     Sweep,
     bias_gradient,
     from_bias,
+    normalised,
     sweep,
     to_image,
     to_pool,
@@ -40,7 +41,17 @@ from pellucid.compiler.kernels._sweep import (
 from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
 from pellucid.compiler.kernels._winners import winners_backward, winners_pay
-from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
+from pellucid.compiler.kernels._winograd import (
+    transform_weights,
+    weights_from_tiles,
+    winograd,
+    winograd_pays,
+    winograd_scratch,
+    winograd_weight_gradient,
+)
+from pellucid.compiler.kernels.activation import gated
+from pellucid.compiler.kernels.batch_normalization import folded
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place
 from pellucid.ops._window import Axis, Windows
 from pellucid.ops.conv2d import Conv2D
 from pellucid.ops.max_pool2d import MaxPool2D
@@ -49,27 +60,43 @@ if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.graph import Node
 
+NORMALISES = True
+"""Batch normalisation by stored statistics may be fused."""
+
 __all__ = ["backward", "forward", "frame", "fuses"]
 
 
 def windows_of(group: Group) -> Windows:
     """Return the convolution's windows over its input."""
     x, kernel = group.node.inputs[0], group.node.inputs[1]
-    assert x is not None and kernel is not None
-    return group.node.op._windows(x.shape, kernel.shape)  # type: ignore[attr-defined]
+    assert x is not None
+    assert kernel is not None
+    found: Windows = group.op._windows(x.shape, kernel.shape)
+    return found
 
 
 def frame(group: Group) -> Frame:
-    """Return the zeros that must be around the input."""
-    return windows_of(group).padding
+    """Return the zeros that must be around the input: the padding, and whole tiles' worth."""
+    windows = windows_of(group)
+    (top, bottom), (left, right) = windows.padding
+    if _in_tiles(group) and group.pool is None:
+        bottom, right = bottom + windows.output[0] % 2, right + windows.output[1] % 2
+    return ((top, bottom), (left, right))
+
+
+def _in_tiles(group: Group) -> bool:
+    """Whether Winograd's tiles may be used: then images of odd sides need a cell more of zeros."""
+    windows = windows_of(group)
+    three = windows.rows.window == windows.columns.window == 3
+    return three and group.op.strides == group.op.dilation_rate == (1, 1)
 
 
 def fuses(group: Group, follower: Node, training: bool) -> bool:
     """Whether the pooling after it can be done in its registers."""
-    op = follower.op
-    pool = op._windows(follower.inputs[0].shape)  # type: ignore[attr-defined, union-attr]
-    apart = op.strides == op.pool_size and pool.padding == ((0, 0), (0, 0))  # type: ignore[attr-defined]
-    small = math.prod(op.pool_size) <= 9  # type: ignore[attr-defined]
+    op: Any = follower.op
+    pool = op._windows(group.output.shape)
+    apart = op.strides == op.pool_size and pool.padding == ((0, 0), (0, 0))
+    small = math.prod(op.pool_size) <= 9
     if isinstance(op, MaxPool2D):
         return apart and small and activation.monotone_piecewise(group.activation)
     return apart and small and not training
@@ -77,8 +104,9 @@ def fuses(group: Group, follower: Node, training: bool) -> bool:
 
 def _geometry(group: Group, x: Place, y_row: int) -> Sweep:
     """Return the forward sweep of one group of channels."""
-    op, kernel = group.node.op, group.node.inputs[1]
-    assert isinstance(op, Conv2D) and kernel is not None
+    op, kernel = group.op, group.node.inputs[1]
+    assert isinstance(op, Conv2D)
+    assert kernel is not None
     kh, kw, per_group, filters = (n or 0 for n in kernel.shape)
     windows = windows_of(group)
     rows, columns = windows.output
@@ -115,10 +143,13 @@ def _corner(group: Group, x: Place) -> int:
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
     node = group.node
-    op = node.op
+    op = group.op
     assert isinstance(op, Conv2D)
     x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
     bias = b.place(node.inputs[2]) if node.inputs[2] is not None else None
+    affine: tuple[Place, ...] = ()
+    if group.norm is not None:
+        affine, bias = folded(b, group, bias), None
     s = _geometry(group, x, y.row)
     corner = _corner(group, x)
     keep = b.training and isinstance(group.pool, MaxPool2D) and b.wants(group.output)
@@ -126,78 +157,109 @@ def forward(b: Builder, group: Group) -> None:
     per_group = w.shape[2]
     unit = (1, 1) if group.pool is None else group.pool.pool_size
 
+    fast = op.groups == 1 and winograd_pays(b.target.width, s, op.strides)
+    transformed = _transformed(b, group, w) if fast else None
+    scratch = []
+    if fast:
+        sizes = winograd_scratch(s)
+        scratch = [b.extra(group, f"tiles {k}", (size,)) for k, size in enumerate(sizes)]
+
     def emit(f: Function) -> None:
         given = iter(f.arguments)
         image, kernel, result = (next(given) for _ in range(3))
         vector = next(given) if bias is not None else None
         places = next(given) if winner is not None else None
-        assert isinstance(image, Address) and isinstance(kernel, Address)
-        assert isinstance(result, Address)
+        factors = [next(given) for _ in affine]
 
-        def act(value):
+        def act(value: Value) -> Value:
             return activation.apply(f, group.activation, value)
 
         with f.each(op.groups) as g:
             here = result + g * s.outputs
-            start = from_bias(f, vector + g * s.outputs if isinstance(vector, Address) else None)
+            own_bias = None if vector is None else vector + g * s.outputs
             finish = to_image(f, s, here, act)
             if group.pool is not None:
-                won = places + g * s.outputs if isinstance(places, Address) else None
+                won = None if places is None else places + g * s.outputs
                 finish = to_pool(
                     f, here, s.y_row, s.y_column, unit, act,
                     winner=won, winner_row=y.shape[1] * y.shape[2],
                     average=not isinstance(group.pool, MaxPool2D),
                 )  # fmt: skip
-            sweep(f, s, image + corner + g * per_group, kernel + g * s.outputs, start, finish, unit)
+            if factors:
+                own = [factor + g * s.outputs for factor in factors]
+                finish = normalised(f, own[0], own[1], finish)
+            source = image + corner + g * per_group
+            if fast:
+                winograd(f, s, source, kernel, next(given), next(given), own_bias, finish)
+            else:
+                start = from_bias(f, own_bias)
+                sweep(f, s, source, kernel + g * s.outputs, start, finish, unit)
 
-    places = [p for p in (x, w, y, bias, winner) if p is not None]
-    writes = [p for p in (y, winner) if p is not None]
-    key = ("conv2d", s, corner, op.groups, bias is None, group.activation, group.pool, winner is None)
+    places = [p for p in (x, transformed or w, y, bias, winner) if p is not None]
+    places += [*affine, *scratch]
+    writes = [p for p in (y, winner) if p is not None] + scratch
+    word = "conv2d_winograd" if fast else "conv2d"
+    key = (
+        word,
+        s,
+        corner,
+        op.groups,
+        bias is None,
+        group.activation,
+        group.pool,
+        winner is None,
+        len(affine),
+    )
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
     b.schedule.add(group.layer, key, "sample", places, writes, emit, macs=macs)
 
 
-def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
-    """Return the place of dy · f′(y): the gradient before the activation, pooled as y is."""
-    dy, y = b.gradient(group.output), b.place(group.output)
-    if group.activation is None or group.activation.function == "linear":
-        return dy
-    dz = b.extra(group, "gated", y.shape, frame=frame)
-    op = group.activation
+def _transformed(b: Builder, group: Group, w: Place) -> Place:
+    """Return the place of Winograd's transformed weights (16, C, O)."""
+    _, _, depth, outputs = w.shape
+    u = b.schedule.place(f"{w.name} (by tile)", (16, depth, outputs), extent="whole")
 
     def emit(f: Function) -> None:
-        gradient, output, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(output, Address)
-        assert isinstance(target, Address)
-        for (i, j, k), n in cells(f, dy, y, dz):
-            value = activation.slope_from_output(f, op, gradient.load(i, n), output.load(j, n))
-            target.store(value, k, n)
+        source, target, item, _ = f.arguments
+        transform_weights(f, source, target, depth, outputs, item)
 
-    key = ("gate", op, dy.layout, y.layout, dz.layout)
-    b.schedule.add(group.layer, key, "sample", [dy, y, dz], [dz], emit)
-    return dz
+    b.schedule.add(
+        group.layer, ("transform_weights", depth, outputs), "item", [w, u], [u], emit,
+        count=lambda _: depth,
+    )  # fmt: skip
+    return u
+
+
+def bias_backward(b: Builder, group: Group, g: Place) -> None:
+    """Add the job of the bias's gradient, if there is one."""
+    bias = group.node.inputs[2]
+    if bias is None or not b.wants(bias):
+        return
+    total = b.collect(bias)
+    rows, columns, channels = g.shape
+    s = Sweep(rows, columns, channels, 0, 0, g.row, channels, Run((Taps(1, 0, 0),) * 2, 1, 0))
+
+    def emit(f: Function) -> None:
+        gradient, target = f.arguments
+        bias_gradient(f, s, gradient, target, 1, 0)
+
+    b.schedule.add(group.layer, ("bias_gradient", s), "sample", [g, total], [total], emit)
 
 
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
     node = group.node
     g = gated(b, group, NO_FRAME if group.pool is not None else _frame_for_data(b, group))
-    if node.inputs[2] is not None and b.wants(node.inputs[2]):
-        total = b.collect(node.inputs[2])
-        rows, columns, channels = g.shape
-        s = Sweep(rows, columns, channels, 0, 0, g.row, channels, Run((Taps(1, 0, 0),) * 2, 1, 0))
-
-        def emit(f: Function) -> None:
-            gradient, target = f.arguments
-            assert isinstance(gradient, Address) and isinstance(target, Address)
-            bias_gradient(f, s, gradient, target, 1, 0)
-
-        b.schedule.add(group.layer, ("bias_gradient", s), "sample", [g, total], [total], emit)
+    bias_backward(b, group, g)
     x = b.place(node.inputs[0])
     if group.pool is not None and winners_pay(b, group, x):
         winners_backward(b, group, g, windows_of(group))
         return
-    dz = _expanded(b, group, g) if group.pool is not None else _framed(b, group, g)
+    dz = (
+        _expanded(b, group, g)
+        if group.pool is not None
+        else framed(b, group, g, _frame_for_data(b, group))
+    )
     if b.wants(node.inputs[1]):
         _weights_backward(b, group, x, dz)
     if b.wants(node.inputs[0]):
@@ -207,25 +269,28 @@ def backward(b: Builder, group: Group) -> None:
 def _frame_for_data(b: Builder, group: Group) -> Frame:
     """Return the zeros around dz that the data gradient reads; none if it is not wanted."""
     if not b.wants(group.node.inputs[0]):
-        return ((0, 0), (0, 0))
-    windows = windows_of(group)
-    x = b.place(group.node.inputs[0])
-    s = _geometry(group, x, 0)
+        return NO_FRAME
+    s = _geometry(group, b.place(group.node.inputs[0]), 0)
+    (top, bottom), (left, right) = frame_of_gradient(windows_of(group), s.rows, s.columns)
+    if _in_tiles(group):
+        windows = windows_of(group)
+        bottom, right = bottom + windows.rows.size % 2, right + windows.columns.size % 2
+    return ((top, bottom), (left, right))
+
+
+def frame_of_gradient(windows: Windows, rows: int, columns: int) -> Frame:
+    """Return the zeros that must be around dy (rows × columns) for every tap to read inside."""
     sides = []
-    for axis, count in ((windows.rows, s.rows), (windows.columns, s.columns)):
-        phases = [p for p in _phases(axis) if p.taps]
-        before = max((max(0, -p.offset) for p in phases), default=0)
-        after = max(
-            (max(0, p.count - 1 + p.offset + (p.taps - 1) * p.step - (count - 1)) for p in phases),
-            default=0,
-        )
-        sides.append((before, after))
+    for axis, count in ((windows.rows, rows), (windows.columns, columns)):
+        reached = [p for p in phases(axis) if p.taps]
+        before = max((max(0, -p.offset) for p in reached), default=0)
+        last = [p.count - 1 + p.offset + (p.taps - 1) * p.step for p in reached]
+        sides.append((before, max((max(0, cell - count + 1) for cell in last), default=0)))
     return (sides[0], sides[1])
 
 
-def _framed(b: Builder, group: Group, g: Place) -> Place:
+def framed(b: Builder, group: Group, g: Place, frame: Frame) -> Place:
     """Return dz with the frame that the data gradient needs."""
-    frame = _frame_for_data(b, group)
     if frame == g.frame:
         return g
     dz = b.extra(group, "dz", g.shape, frame=frame)
@@ -245,8 +310,6 @@ def _expanded(b: Builder, group: Group, g: Place) -> Place:
 
     def emit(f: Function) -> None:
         gradient, places, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(places, Address)
-        assert isinstance(target, Address)
         from pellucid.compiler.ir import vectors_over
 
         with f.each(rows) as r, f.each(columns) as c:
@@ -264,17 +327,18 @@ def _expanded(b: Builder, group: Group, g: Place) -> Place:
 
 
 def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
-    op = group.node.op
+    op = group.op
     assert isinstance(op, Conv2D)
-    total = b.collect(group.node.inputs[1])
     s = _geometry(group, x, dz.row)
     corner = _corner(group, x)
+    if op.groups == 1 and winograd_pays(b.target.width, s, op.strides):
+        _weights_by_tile(b, group, s, corner, x, dz)
+        return
+    total = b.collect(group.node.inputs[1])
     per_group = total.shape[2]
 
     def emit(f: Function) -> None:
         image, gradient, target = f.arguments
-        assert isinstance(image, Address) and isinstance(gradient, Address)
-        assert isinstance(target, Address)
         with f.each(op.groups) as g:
             here = image + corner + g * per_group
             weight_gradient(f, s, here, gradient + g * s.outputs, target + g * s.outputs, 1, 0, 0)
@@ -284,8 +348,42 @@ def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
     b.schedule.add(group.layer, key, "sample", [x, dz, total], [total], emit, macs=macs)
 
 
+def _weights_by_tile(b: Builder, group: Group, s: Sweep, corner: int, x: Place, dz: Place) -> None:
+    """Add the jobs of the weight gradient in Winograd's form."""
+    depth, outputs = s.run.depth, s.outputs
+    sums = b.extra(group, "d weights (by tile, by chunk)", (16, depth, outputs), extent="chunk")
+    b.clear(sums)
+    sizes = winograd_scratch(s)
+    scratch = [b.extra(group, f"tiles of both {k}", (size,)) for k, size in enumerate(sizes)]
+
+    def emit(f: Function) -> None:
+        image, gradient, target, v, m = f.arguments
+        winograd_weight_gradient(f, s, image + corner, gradient, v, m, target)
+
+    key = ("conv2d_winograd_weights", s, corner)
+    macs = s.rows * s.columns * outputs * s.run.total
+    places = [x, dz, sums, *scratch]
+    b.schedule.add(group.layer, key, "sample", places, [sums, *scratch], emit, macs=macs)
+
+    def back() -> None:
+        whole = b.extra(group, "d weights (by tile)", (16, depth, outputs), extent="whole")
+        b.add_up(sums, whole, add=False)
+        gradient, add = b.weight_gradient(group.node.inputs[1])
+
+        def emit_back(f: Function) -> None:
+            source, target, item, _ = f.arguments
+            weights_from_tiles(f, source, target, depth, outputs, item, add=add)
+
+        b.schedule.add(
+            group.layer, ("weights_from_tiles", depth, outputs, add), "item", [whole, gradient],
+            [gradient], emit_back, count=lambda _: depth,
+        )  # fmt: skip
+
+    b.after_backward(back)
+
+
 @dataclass(frozen=True)
-class _Phase:
+class Phase:
     """Every `stride`-th cell of an axis of x, and the taps that reach it.
 
     Cell q of the phase receives from dy at q + offset + t·step, through the tap first + t·w_step
@@ -301,7 +399,7 @@ class _Phase:
     w_step: int
 
 
-def _phases(axis: Axis) -> list[_Phase]:
+def phases(axis: Axis) -> list[Phase]:
     s, d = axis.stride, axis.dilation
     found = []
     for begin in range(min(s, axis.size)):
@@ -309,56 +407,66 @@ def _phases(axis: Axis) -> list[_Phase]:
         count = -(-(axis.size - begin) // s)
         w_step = s // math.gcd(s, d)
         if not taps:
-            found.append(_Phase(begin, count, 0, 0, 0, 0, 0))
+            found.append(Phase(begin, count, 0, 0, 0, 0, 0))
             continue
         offset = (begin + axis.before - taps[0] * d) // s
         first = axis.window - 1 - taps[0]
-        found.append(_Phase(begin, count, len(taps), offset, w_step * d // s, first, w_step))
+        found.append(Phase(begin, count, len(taps), offset, w_step * d // s, first, w_step))
     return found
 
 
 def _data_backward(b: Builder, group: Group, dz: Place) -> None:
-    op, kernel = group.node.op, group.node.inputs[1]
-    assert isinstance(op, Conv2D) and kernel is not None
+    op, kernel = group.op, group.node.inputs[1]
+    assert isinstance(op, Conv2D)
+    assert kernel is not None
     kh, kw, c, filters = (n or 0 for n in kernel.shape)
     o = filters // op.groups
     turned = _turned(b, group, (kh, kw, c, filters))
     dx, add = b.claim(group.node.inputs[0])
     windows = windows_of(group)
     channels = dx.shape[2]
-    pairs = [(r, q) for r in _phases(windows.rows) for q in _phases(windows.columns)]
+    pairs = [(r, q) for r in phases(windows.rows) for q in phases(windows.columns)]
+
+    def image(r: Phase, q: Phase) -> Sweep:
+        taps = (
+            Taps(r.taps, r.step * dz.row, r.w_step * kw * filters * c),
+            Taps(q.taps, q.step * filters, q.w_step * filters * c),
+        )
+        steps = op.strides[0] * dx.row, op.strides[1] * channels
+        return Sweep(r.count, q.count, c, dz.row, filters, *steps, Run(taps, o, c))
+
+    whole = image(*pairs[0])
+    fast = op.groups == 1 and winograd_pays(b.target.width, whole, op.strides)
+    if fast:
+        turned = _transformed(b, group, turned)
+    sizes = winograd_scratch(whole) if fast else ()
+    scratch = [b.extra(group, f"gradient tiles {k}", (size,)) for k, size in enumerate(sizes)]
 
     def emit(f: Function) -> None:
-        gradient, weights, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(weights, Address)
-        assert isinstance(target, Address)
+        gradient, weights, target, *tiles = f.arguments
+        if fast:
+            (r, q) = pairs[0]
+            source = gradient + (r.offset * dz.row + q.offset * filters)
+            finish = to_image(f, whole, target, lambda value: value, add=add)
+            winograd(f, whole, source, weights, tiles[0], tiles[1], None, finish)
+            return
         with f.each(op.groups) as g:
             for r, q in pairs:
                 here = target + (r.begin * dx.row + q.begin * channels) + g * c
-                empty = not (r.taps and q.taps)
-                run = Run(
-                    (
-                        Taps(r.taps, r.step * dz.row, r.w_step * kw * filters * c),
-                        Taps(q.taps, q.step * filters, q.w_step * filters * c),
-                    ),
-                    o,
-                    c,
-                )
-                s = Sweep(
-                    r.count, q.count, c, dz.row, filters,
-                    op.strides[0] * dx.row, op.strides[1] * channels, run,
-                )  # fmt: skip
-                if empty:
+                s = image(r, q)
+                if not (r.taps and q.taps):
                     if not add:
                         _clear(f, s, here)
                     continue
                 source = gradient + (r.offset * dz.row + q.offset * filters) + g * o
                 first = weights + (r.first * kw + q.first) * filters * c + g * (o * c)
-                sweep(f, s, source, first, from_bias(f, None), to_image(f, s, here, lambda v: v, add=add))
+                finish = to_image(f, s, here, lambda value: value, add=add)
+                sweep(f, s, source, first, from_bias(f, None), finish)
 
     key = ("conv2d_data", dz.layout, dx.layout, kernel.shape, op, add)
     macs = math.prod(dz.shape) * kh * kw * c
-    b.schedule.add(group.layer, key, "sample", [dz, turned, dx], [dx], emit, macs=macs)
+    places = [dz, turned, dx, *scratch]
+    b.schedule.add(group.layer, key, "sample", places, [dx, *scratch], emit, macs=macs)
 
 
 def _clear(f: Function, s: Sweep, y: Address) -> None:
@@ -373,14 +481,13 @@ def _clear(f: Function, s: Sweep, y: Address) -> None:
 def _turned(b: Builder, group: Group, shape: tuple[int, int, int, int]) -> Place:
     """Return the kernel read backwards and transposed: (KH, KW, groups, O/groups, C/groups)."""
     kh, kw, c, filters = shape
-    groups = group.node.op.groups  # type: ignore[attr-defined]
+    groups = group.op.groups
     o = filters // groups
     w = b.place(group.node.inputs[1])
-    turned = b.schedule.place(f"{w.name} (turned)", shape, extent="whole")
+    turned = b.schedule.place(f"{w.name} (turned)", (kh, kw, filters, c), extent="whole")
 
     def emit(f: Function) -> None:
         source, target, item, _ = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         backwards = kh * kw - 1 - item
         with f.each(groups) as g:
             transpose(
@@ -389,6 +496,12 @@ def _turned(b: Builder, group: Group, shape: tuple[int, int, int, int]) -> Place
             )  # fmt: skip
 
     b.schedule.add(
-        group.layer, ("turn", shape, groups), "item", [w, turned], [turned], emit, count=lambda _: kh * kw
+        group.layer,
+        ("turn", shape, groups),
+        "item",
+        [w, turned],
+        [turned],
+        emit,
+        count=lambda _: kh * kw,
     )
     return turned

@@ -11,7 +11,7 @@ block of rows. Inside it the sum is cut into runs of `DEPTH` so that the part of
 DEPTH × V vectors (32 KB), stays in L1 while the rows, P at a time, go past it. Floor: N·I·U
 multiply-adds; the matrix is read once for every block of rows, from L2 or L3.
 
-**dW**: a piece is `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the whole batch.
+**dW**: a piece is `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the batch.
 
 A small matrix (`SMALL`) is multiplied by each chunk of the batch on its own, without waiting for
 the others.
@@ -20,7 +20,7 @@ the others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width
 from pellucid.compiler.kernels import activation
@@ -33,12 +33,13 @@ from pellucid.compiler.kernels._tiles import (
     multiply_accumulate,
 )
 from pellucid.compiler.kernels._transpose import transpose
-from pellucid.compiler.kernels.conv2d import gated
+from pellucid.compiler.kernels.activation import gated
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
-    from pellucid.compiler.schedule import Place
+    from pellucid.compiler.schedule import Place, Split
     from pellucid.graph import Node
+    from pellucid.ops.activation import Activation
 
 __all__ = ["backward", "forward", "fuses", "refusal"]
 
@@ -121,7 +122,7 @@ def product(
     with f.each(pieces) as piece:
         begin = piece * DEPTH
         left = depth - begin
-        length = left if isinstance(left, int) else f.select(left < DEPTH, left, DEPTH)
+        length: Any = left if isinstance(left, int) else f.select(left < DEPTH, left, DEPTH)
         here, weights = x + begin, w + begin * w_row
 
         def body(row: Index, size: int) -> None:
@@ -150,7 +151,9 @@ def product(
                 y.store(act(y.load(place, n)), place, n)
 
 
-def _blocks_of_columns(f: Function, outputs: int, block: Index, width: int, body) -> None:
+def _blocks_of_columns(
+    f: Function, outputs: int, block: Index, width: int, body: Callable[[Index, int], None]
+) -> None:
     """Write `body(first column, how many)` for the block of this number; the last may be narrow."""
     whole, rest = divmod(outputs, width)
     if isinstance(block, int):
@@ -175,7 +178,7 @@ def _add_product(
     outputs: int,
     bias: Place | None,
     add: bool,
-    act: object,
+    act: Activation | None,
 ) -> None:
     """Add the job y = act(x · w + bias)."""
     small = depth * outputs <= SMALL
@@ -183,11 +186,20 @@ def _add_product(
     lanes = width.lanes
     wide = 4 if width.registers == 32 else 2
 
-    def write(f: Function, x_at, w_at, y_at, bias_at, rows, column, count) -> None:
+    def write(
+        f: Function,
+        x_at: Any,
+        w_at: Any,
+        y_at: Any,
+        bias_at: Any,
+        rows: Any,
+        column: Index,
+        count: int,
+    ) -> None:
         product(
             f, x_at, x.stride, w_at + column, outputs, y_at + column, y.stride, rows, depth, count,
             _tile(width, count), bias=None if bias_at is None else bias_at + column, add=add,
-            act=None if act is None else lambda value: activation.apply(f, act, value),  # type: ignore[arg-type]
+            act=None if act is None else lambda value: activation.apply(f, act, value),
         )  # fmt: skip
 
     columns = -(-outputs // (wide * lanes))
@@ -198,26 +210,44 @@ def _add_product(
         bias_at = rest[0] if bias is not None else None
         for k in range(columns):
             column = k * wide * lanes
-            write(f, x_at, w_at, y_at, bias_at, f.arguments[-1], column, min(wide * lanes, outputs - column))
+            write(
+                f,
+                x_at,
+                w_at,
+                y_at,
+                bias_at,
+                f.arguments[-1],
+                column,
+                min(wide * lanes, outputs - column),
+            )
 
     def emit_item(f: Function) -> None:
         x_at, w_at, y_at, *rest = f.arguments
         bias_at = rest[0] if bias is not None else None
         item, batch = f.arguments[-2], f.arguments[-1]
-        assert isinstance(item, Value) and isinstance(batch, Value)
         first = item // columns * block
         left = batch - first
         rows = f.select(left < block, left, block)
 
         def body(column: Index, count: int) -> None:
-            write(f, x_at + first * x.stride, w_at, y_at + first * y.stride, bias_at, rows, column, count)
+            write(
+                f,
+                x_at + first * x.stride,
+                w_at,
+                y_at + first * y.stride,
+                bias_at,
+                rows,
+                column,
+                count,
+            )
 
         _blocks_of_columns(f, outputs, item % columns, wide * lanes, body)
 
     places = [place for place in (x, w, y, bias) if place is not None]
     key = (word, x.stride, y.stride, depth, outputs, bias is None, add, act)
+    how: Split = "range" if small else "item"
     b.schedule.add(
-        group.layer, key, "range" if small else "item", places, [y], emit_range if small else emit_item,
+        group.layer, key, how, places, [y], emit_range if small else emit_item,
         count=lambda batch: columns * -(-batch // block), macs=depth * outputs,
     )  # fmt: skip
 
@@ -249,8 +279,7 @@ def backward(b: Builder, group: Group) -> None:
 
         def emit(f: Function) -> None:
             gradient, target, _, batch = f.arguments
-            assert isinstance(gradient, Address) and isinstance(target, Address)
-            bias_gradient(f, s, gradient, target, batch, dz.stride, fresh=not add)  # type: ignore[arg-type]
+            bias_gradient(f, s, gradient, target, batch, dz.stride, fresh=not add)
 
         key = ("dense_bias", outputs, dz.stride, add)
         b.schedule.add(group.layer, key, "item", [dz, db], [db], emit, count=lambda _: 1)
@@ -263,17 +292,15 @@ def _weights_backward(
 
     def emit(f: Function) -> None:
         image, gradient, target, item, batch = f.arguments
-        assert isinstance(image, Address) and isinstance(gradient, Address)
-        assert isinstance(target, Address)
 
         def body(first: Index, count: int) -> None:
             s = Sweep(1, 1, outputs, 0, 0, 0, 0, Run(ONE, count, outputs))
             weight_gradient(
                 f, s, image + first, gradient, target + first * outputs,
-                batch, x.stride, dz.stride, fresh=not add,  # type: ignore[arg-type]
+                batch, x.stride, dz.stride, fresh=not add,
             )  # fmt: skip
 
-        _blocks_of_columns(f, depth, item, BLOCK, body)  # type: ignore[arg-type]
+        _blocks_of_columns(f, depth, item, BLOCK, body)
 
     key = ("dense_weights", x.stride, dz.stride, depth, outputs, add)
     b.schedule.add(
@@ -289,12 +316,11 @@ def _turned(b: Builder, group: Group, w: Place, depth: int, outputs: int) -> Pla
 
     def emit(f: Function) -> None:
         source, target, item, _ = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
 
         def body(first: Index, count: int) -> None:
             transpose(f, source + first * outputs, outputs, target + first, depth, count, outputs)
 
-        _blocks_of_columns(f, depth, item, lanes, body)  # type: ignore[arg-type]
+        _blocks_of_columns(f, depth, item, lanes, body)
 
     b.schedule.add(
         group.layer, ("transpose_matrix", depth, outputs), "item", [w, turned], [turned], emit,

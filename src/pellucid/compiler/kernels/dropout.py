@@ -21,7 +21,7 @@ def refusal(node: Node) -> str | None:
 
 
 def _scale(group: Group) -> float:
-    rate = group.node.op.rate  # type: ignore[attr-defined]
+    rate = group.op.rate
     return 0.0 if rate == 1 else 1 / (1 - rate)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
+from pellucid.compiler.ir import Function, Index, Value, vectors_over
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -22,10 +22,11 @@ def forward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         source, target = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         for k, n in vectors_over(f, channels):
 
-            def over_rows(i: Index, acc: list[Value], k=k, n=n) -> list[Value]:
+            def over_rows(
+                i: Index, acc: list[Value], k: Index = k, n: int | None = n
+            ) -> list[Value]:
                 def over_columns(j: Index, acc: list[Value]) -> list[Value]:
                     return [acc[0] + source.load(i * x.row + j * channels + k, n)]
 
@@ -47,7 +48,6 @@ def backward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         gradient, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(target, Address)
         for k, n in vectors_over(f, channels):
             share = gradient.load(k, n) * (1 / (height * width))
             with f.each(height) as i, f.each(width) as j:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
+from pellucid.compiler.ir import Function, Index, Value, vectors_over
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -23,11 +23,11 @@ def forward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         source, target, places = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
-        assert isinstance(places, Address)
         for k, n in vectors_over(f, channels):
 
-            def over_rows(i: Index, kept: list[Value], k=k, n=n) -> list[Value]:
+            def over_rows(
+                i: Index, kept: list[Value], k: Index = k, n: int | None = n
+            ) -> list[Value]:
                 def over_columns(j: Index, kept: list[Value]) -> list[Value]:
                     best, place = kept
                     new = source.load(i * x.row + j * channels + k, n)
@@ -57,8 +57,6 @@ def backward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         gradient, places, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(places, Address)
-        assert isinstance(target, Address)
         for k, n in vectors_over(f, channels):
             value, place = gradient.load(k, n), places.load(k, n)
             with f.each(height) as i, f.each(width) as j:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.ir import Address, Function, Value
+from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels._windows import clear, positions
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def windows_of(group: Group) -> Windows:
     """Return the pooling's windows over its input."""
     x = group.node.inputs[0]
     assert x is not None
-    return group.node.op._windows(x.shape)  # type: ignore[attr-defined, no-any-return]
+    found: Windows = group.op._windows(x.shape)
+    return found
 
 
 def _better(new: Value, best: Value) -> Value:
@@ -38,7 +39,6 @@ def forward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         source, target = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         for [(in_x, taps)], in_y, n in positions(f, windows, y, x):
             here = source + in_x
             best = here.load(taps[0], n)
@@ -61,8 +61,6 @@ def backward(b: Builder, group: Group) -> None:
 
     def emit(f: Function) -> None:
         source, gradient, target = f.arguments
-        assert isinstance(source, Address) and isinstance(gradient, Address)
-        assert isinstance(target, Address)
         if not add:
             clear(f, dx, target)
         for [(in_x, taps), (in_dx, targets)], in_y, n in positions(f, windows, dy, x, dx):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.kernels._elementwise import elementwise
 
@@ -15,13 +15,14 @@ __all__ = ["backward", "forward", "refusal"]
 
 def refusal(node: Node) -> str | None:
     """Return why there is no kernel for this node, or None."""
-    several = isinstance(node.op.scale, tuple) or isinstance(node.op.offset, tuple)  # type: ignore[attr-defined]
+    op: Any = node.op
+    several = isinstance(op.scale, tuple) or isinstance(op.offset, tuple)
     return "rescaling by channel" if several else None
 
 
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
-    scale, offset = group.node.op.scale, group.node.op.offset  # type: ignore[attr-defined]
+    scale, offset = group.op.scale, group.op.offset
     elementwise(
         b, group.layer, ("rescaling", scale, offset), [b.place(group.node.inputs[0])],
         b.place(group.output), lambda f, x: f.fma(x, f.splat(float(scale)), f.splat(float(offset))),
@@ -32,7 +33,7 @@ def backward(b: Builder, group: Group) -> None:
     """Add the job dx = dy · scale."""
     if b.wants(group.node.inputs[0]):
         dx, add = b.claim(group.node.inputs[0])
-        scale = float(group.node.op.scale)  # type: ignore[attr-defined]
+        scale = float(group.op.scale)
         elementwise(
             b, group.layer, ("rescaling_gradient", scale), [b.gradient(group.output)], dx,
             lambda f, dy: dy * scale, add=add,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Address, Function, vectors_over
+from pellucid.compiler.ir import Function, vectors_over
 from pellucid.compiler.kernels._softmax import exponentials
+from pellucid.ops._operation import known
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -17,8 +18,11 @@ __all__ = ["backward", "forward", "refusal"]
 
 def refusal(node: Node) -> str | None:
     """Return why there is no kernel for this node, or None."""
-    axis, rank = node.op.axis, len(node.output.shape)  # type: ignore[attr-defined]
-    return None if axis in (-1, rank - 1) and rank > 1 else "softmax over another axis than the last"
+    op: Any = node.op
+    axis, rank = op.axis, len(node.output.shape)
+    return (
+        None if axis in (-1, rank - 1) and rank > 1 else "softmax over another axis than the last"
+    )
 
 
 def forward(b: Builder, group: Group) -> None:
@@ -26,12 +30,11 @@ def forward(b: Builder, group: Group) -> None:
     x, y = b.place(group.node.inputs[0]), b.place(group.output)
     if x.frame != y.frame:
         raise NotImplementedError("a framed image is not what softmax is taken of")
-    *outer, classes = group.output.shape[1:]
-    rows = math.prod(n or 0 for n in outer)
+    *outer, classes = known(group.output.shape[1:])
+    rows = math.prod(outer)
 
     def emit(f: Function) -> None:
         source, target = f.arguments
-        assert isinstance(source, Address) and isinstance(target, Address)
         with f.each(rows) as r:
             here = target + r * classes
             _, total = exponentials(f, source + r * classes, here, classes)
@@ -48,13 +51,11 @@ def backward(b: Builder, group: Group) -> None:
         return
     dy, y = b.gradient(group.output), b.place(group.output)
     dx, add = b.claim(group.node.inputs[0])
-    *outer, classes = group.output.shape[1:]
-    rows = math.prod(n or 0 for n in outer)
+    *outer, classes = known(group.output.shape[1:])
+    rows = math.prod(outer)
 
     def emit(f: Function) -> None:
         gradient, output, target = f.arguments
-        assert isinstance(gradient, Address) and isinstance(output, Address)
-        assert isinstance(target, Address)
         with f.each(rows) as r:
             g, p, d = gradient + r * classes, output + r * classes, target + r * classes
             whole, rest = divmod(classes, f.lanes)

@@ -31,14 +31,14 @@ def _wanted(
     f: Function, group: Group, target: Address, row: Index, classes: int, i: Index, n: int | None
 ) -> Value:
     """Return the target of some classes, smoothed."""
-    op = group.node.op
-    if op.sparse:  # type: ignore[attr-defined]
+    op = group.op
+    if op.sparse:
         number = target.get(row)
         lane = f.lane_numbers() + f.splat(f.convert(f.constant(0, "i64") + i, "i32"))
         wanted = f.convert(lane.equals(f.splat(number)), "float")
     else:
         wanted = target.load(row * classes + i, n)
-    smoothing = op.label_smoothing  # type: ignore[attr-defined]
+    smoothing = op.label_smoothing
     if smoothing:
         wanted = wanted * (1 - smoothing) + smoothing / classes
     return wanted if n is None else f.select(f.first_lanes(n), wanted, f.zero())
@@ -48,15 +48,13 @@ def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass: the losses, and the probabilities."""
     rows, classes = _sizes(group)
     logits, targets = b.place(group.node.inputs[0]), b.place(group.node.inputs[1])
-    if group.node.op.sparse:  # type: ignore[attr-defined]
+    if group.op.sparse:
         targets.element = "i32"
     losses = b.place(group.output)
     p = b.extra(group, "probabilities", (rows, classes))
 
     def emit(f: Function) -> None:
         x, target, loss, powers = f.arguments
-        assert isinstance(x, Address) and isinstance(target, Address)
-        assert isinstance(loss, Address) and isinstance(powers, Address)
         with f.each(rows) as r:
             here, given = powers + r * classes, x + r * classes
             most, total = exponentials(f, given, here, classes)
@@ -82,8 +80,10 @@ def forward(b: Builder, group: Group) -> None:
             for i, n in vectors_over(f, classes):
                 here.store(here.load(i, n) * share, i, n)
 
-    key = ("softmax_cross_entropy", group.node.op, rows, classes)
-    b.schedule.add(group.layer or "loss", key, "sample", [logits, targets, losses, p], [losses, p], emit)
+    key = ("softmax_cross_entropy", group.op, rows, classes)
+    b.schedule.add(
+        group.layer or "loss", key, "sample", [logits, targets, losses, p], [losses, p], emit
+    )
 
 
 def backward(b: Builder, group: Group) -> None:
@@ -94,12 +94,10 @@ def backward(b: Builder, group: Group) -> None:
     dy, p = b.gradient(group.output), b.extra(group, "probabilities")
     targets = b.place(group.node.inputs[1])
     dx, add = b.claim(group.node.inputs[0])
-    sums_to_one = group.node.op.sparse  # type: ignore[attr-defined]
+    sums_to_one = group.op.sparse
 
     def emit(f: Function) -> None:
         gradient, powers, target, result = f.arguments
-        assert isinstance(gradient, Address) and isinstance(powers, Address)
-        assert isinstance(target, Address) and isinstance(result, Address)
         whole, rest = divmod(classes, f.lanes)
         with f.each(rows) as r:
             scale = gradient.broadcast(r)
@@ -107,10 +105,11 @@ def backward(b: Builder, group: Group) -> None:
             if not sums_to_one:
                 sums = [f.zero()]
                 if whole:
-                    sums = f.carry(
-                        whole, sums,
-                        lambda i, acc: [acc[0] + _wanted(f, group, target, r, classes, i * f.lanes, None)],
-                    )  # fmt: skip
+
+                    def more(i: Index, acc: list[Value], r: Index = r) -> list[Value]:
+                        return [acc[0] + _wanted(f, group, target, r, classes, i * f.lanes, None)]
+
+                    sums = f.carry(whole, sums, more)
                 if rest:
                     sums = [sums[0] + _wanted(f, group, target, r, classes, whole * f.lanes, rest)]
                 total = f.splat(f.sum(sums[0]))
@@ -120,5 +119,5 @@ def backward(b: Builder, group: Group) -> None:
                 value = scale * (here.load(i, n) * total - t)
                 there.store(value + there.load(i, n) if add else value, i, n)
 
-    key = ("softmax_cross_entropy_gradient", group.node.op, rows, classes, add)
+    key = ("softmax_cross_entropy_gradient", group.op, rows, classes, add)
     b.schedule.add(group.layer or "loss", key, "sample", [dy, p, targets, dx], [dx], emit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.ir import Address, Function, vectors_over
+from pellucid.compiler.ir import Function, vectors_over
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -15,14 +15,13 @@ __all__ = ["backward", "forward"]
 
 def _copy(b: Builder, group: Group, source: Place, target: Place, inward: bool, add: bool) -> None:
     """Add the job that copies the smaller image into the larger one, or out of it."""
-    (top, _), (left, _) = group.node.op.padding  # type: ignore[attr-defined]
+    (top, _), (left, _) = group.op.padding
     small, large = (target, source) if inward else (source, target)
     height, width, channels = small.shape
     begin = top * large.row + left * channels
 
     def emit(f: Function) -> None:
         x, y = f.arguments
-        assert isinstance(x, Address) and isinstance(y, Address)
         with f.each(height) as r:
             here = x + r * source.row + (begin if inward else 0)
             there = y + r * target.row + (0 if inward else begin)

@@ -1,0 +1,292 @@
+"""Winograd's minimal filtering F(2×2, 3×3): four outputs from 16 products instead of 36.
+
+A 3 × 3 convolution with stride 1 is cut into tiles of 2 × 2 outputs, which read 4 × 4 inputs d:
+
+    y = Aᵀ · [ (G·w·Gᵀ) ⊙ (Bᵀ·d·B) ] · A
+
+         1  0 −1  0              1   0   0
+    Bᵀ = 0  1  1  0          G = ½   ½   ½          Aᵀ = 1  1  1  0
+         0 −1  1  0              ½  −½   ½               0  1 −1 −1
+         0  1  0 −1              0   0   1
+
+The sum over input channels goes inside the brackets, so that there are 16 products of matrices
+(tiles × C) · (C × O), one for each place in the 4 × 4 square; these take nearly all the time. The
+weights are transformed once for the batch, the tiles by the block (`TILES`), so that what lies
+between stays in L2. A tile of outputs is also a 2 × 2 pooling window: pooling costs no more loads.
+Floor: 4·OH·OW·C·O multiply-adds instead of 9, and 72 additions for each tile and channel. Rounding
+errors are those of the direct form, within a factor of two.
+
+The gradient of the weights takes the same way back: dU[ξ] is a product of matrices over all tiles,
+and dw = Gᵀ·dU·G once for the batch.
+
+Source: Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
+"""
+
+from __future__ import annotations
+
+from pellucid.compiler.ir import Address, Function, Index, Value, Width, vectors_over
+from pellucid.compiler.kernels._sweep import (
+    Finish,
+    Sweep,
+    Tile,
+    from_bias,
+    sweep,
+    to_image,
+    weight_gradient,
+)
+from pellucid.compiler.kernels._tiles import Run, Taps
+
+__all__ = [
+    "transform_weights",
+    "weights_from_tiles",
+    "winograd",
+    "winograd_pays",
+    "winograd_scratch",
+    "winograd_weight_gradient",
+]
+
+TILES = 32
+"""About how many tiles are between the two transforms at a time."""
+
+
+def winograd_pays(width: Width, s: Sweep, strides: tuple[int, int]) -> bool:
+    """Whether it takes fewer cycles than the direct form: enough channels, enough pixels."""
+    rows, columns = s.run.taps
+    window = rows.count == columns.count == 3 and strides == (1, 1)
+    plain = window and columns.x == s.x_column and rows.x == s.x_row and columns.x == s.run.depth
+    enough = s.run.depth >= 16 and s.outputs >= 2 * width.lanes and s.rows * s.columns >= 36
+    return plain and enough
+
+
+def _block_rows(s: Sweep) -> int:
+    """Return how many rows of tiles are transformed at a time."""
+    across, down = -(-s.columns // 2), -(-s.rows // 2)
+    if across * down <= TILES + TILES // 2:
+        return down
+    return max(1, TILES // across)
+
+
+def winograd_scratch(s: Sweep) -> tuple[int, int]:
+    """Return how many numbers the transformed inputs and the products of a block have."""
+    tiles = _block_rows(s) * -(-s.columns // 2)
+    return 16 * tiles * s.run.depth, 16 * tiles * s.outputs
+
+
+def transform_weights(
+    f: Function, w: Address, u: Address, depth: int, outputs: int, c: Index
+) -> None:
+    """Write U[ξ, c, :] = (G·w·Gᵀ)[ξ] for one input channel; w is (3, 3, C, O)."""
+
+    def half(a: Value, b: Value, c: Value) -> list[Value]:
+        ends = (a + c) * 0.5
+        middle = b * 0.5
+        return [a, ends + middle, ends - middle, c]
+
+    for k, n in vectors_over(f, outputs):
+        taps = [
+            [w.load(((i * 3 + j) * depth + c) * outputs + k, n) for j in range(3)] for i in range(3)
+        ]
+        rows = [half(taps[0][j], taps[1][j], taps[2][j]) for j in range(3)]
+        for i in range(4):
+            for j, value in enumerate(half(rows[0][i], rows[1][i], rows[2][i])):
+                u.store(value, ((i * 4 + j) * depth + c) * outputs + k, n)
+
+
+def winograd(
+    f: Function,
+    s: Sweep,
+    x: Address,
+    u: Address,
+    v: Address,
+    m: Address,
+    bias: Address | None,
+    finish: Finish,
+) -> None:
+    """Write the convolution; `finish` takes each tile of outputs, as it does from `sweep`.
+
+    An image with an odd number of output rows or columns must have one more of zeros behind it.
+    """
+    per_block = _block_rows(s)
+    down = -(-s.rows // 2)
+    full, rest = divmod(down, per_block)
+    if s.rows % 2 and not rest:
+        full, rest = full - 1, per_block
+    if full:
+        with f.each(full) as block:
+            _block(f, s, x, u, v, m, bias, finish, block * per_block, per_block, 2 * per_block)
+    if rest:
+        first = full * per_block
+        _block(f, s, x, u, v, m, bias, finish, first, rest, s.rows - 2 * first)
+
+
+def _block(
+    f: Function,
+    s: Sweep,
+    x: Address,
+    u: Address,
+    v: Address,
+    m: Address,
+    bias: Address | None,
+    finish: Finish,
+    first: Index,
+    down: int,
+    rows: int,
+) -> None:
+    """Write one block: `down` rows of tiles, `rows` rows of outputs, from tile row `first` on."""
+    across = -(-s.columns // 2)
+    tiles, depth = down * across, s.run.depth
+    _transform_inputs(f, s, x, v, first, down)
+    products = Sweep(
+        1, tiles, s.outputs, 0, depth, 0, s.outputs, Run((Taps(1, 0, 0),) * 2, depth, s.outputs)
+    )
+    with f.each(16) as xi:
+        to = to_image(f, products, m + xi * (tiles * s.outputs), lambda value: value)
+        sources = v + xi * (tiles * depth), u + xi * (depth * s.outputs)
+        sweep(f, products, *sources, from_bias(f, None), to)
+    for r0, r_count, height in _halves(rows):
+        for c0, c_count, width in _halves(s.columns):
+            with f.each(r_count) as r, f.each(c_count) as c:
+                tile = (r + r0) * across + c + c0
+                row, column = (r + r0 + first) * 2, (c + c0) * 2
+                source = m + tile * s.outputs
+                for k, n in vectors_over(f, s.outputs):
+                    found = _outputs(f, source + k, tiles * s.outputs, n, bias, k)
+                    chosen = [found[i][j] for i in range(height) for j in range(width)]
+                    counts = [f.lanes if n is None else n]
+                    finish(row, column, k, Tile(height, width, 1), counts, chosen)
+
+
+def _transform_inputs(
+    f: Function, s: Sweep, x: Address, v: Address, first: Index, down: int
+) -> None:
+    """Write Bᵀ·d·B of `down` rows of tiles, from tile row `first` on."""
+    across, depth = -(-s.columns // 2), s.run.depth
+    with f.each(down) as r, f.each(across) as c:
+        corner = x + (r + first) * (2 * s.x_row) + c * (2 * s.x_column)
+        target = v + (r * across + c) * depth
+        for k, n in vectors_over(f, depth):
+            _transform_tile(f, corner + k, target + k, s, down * across * depth, n)
+
+
+def winograd_weight_gradient(
+    f: Function, s: Sweep, x: Address, dy: Address, v: Address, m: Address, du: Address
+) -> None:
+    """Write dU[ξ] += Σ over tiles of (Bᵀ·d·B)[ξ]ᵀ · (A·dy·Aᵀ)[ξ], the gradient of G·w·Gᵀ.
+
+    `s.y_row` and `s.y_column` are dy's; outputs that an odd image lacks count as 0.
+    """
+    per_block, down, across = _block_rows(s), -(-s.rows // 2), -(-s.columns // 2)
+    full, rest = divmod(down, per_block)
+    if s.rows % 2 and not rest:
+        full, rest = full - 1, per_block
+
+    def block(first: Index, count: int, rows: int) -> None:
+        tiles = count * across
+        _transform_inputs(f, s, x, v, first, count)
+        for r0, r_count, height in _halves(rows):
+            for c0, c_count, width in _halves(s.columns):
+                with f.each(r_count) as r, f.each(c_count) as c:
+                    corner = dy + (r + r0 + first) * (2 * s.y_row) + (c + c0) * (2 * s.y_column)
+                    target = m + ((r + r0) * across + c + c0) * s.outputs
+                    for k, n in vectors_over(f, s.outputs):
+                        _spread(f, s, corner + k, target + k, tiles * s.outputs, n, (height, width))
+        one = (Taps(1, 0, 0),) * 2
+        sums = Sweep(
+            1, tiles, s.outputs, 0, s.run.depth, 0, s.outputs, Run(one, s.run.depth, s.outputs)
+        )
+        with f.each(16) as xi:
+            sources = v + xi * (tiles * s.run.depth), m + xi * (tiles * s.outputs)
+            weight_gradient(f, sums, *sources, du + xi * (s.run.depth * s.outputs), 1, 0, 0)
+
+    if full:
+        with f.each(full) as which:
+            block(which * per_block, per_block, 2 * per_block)
+    if rest:
+        block(full * per_block, rest, s.rows - 2 * full * per_block)
+
+
+def _spread(
+    f: Function,
+    s: Sweep,
+    corner: Address,
+    target: Address,
+    step: int,
+    n: int | None,
+    shape: tuple[int, int],
+) -> None:
+    """Write A·dy·Aᵀ for a vector of channels."""
+
+    def rows(a: Value, b: Value) -> list[Value]:
+        return [a, a + b, a - b, 0.0 - b]
+
+    height, width = shape
+    square = [
+        [
+            corner.load(i * s.y_row + j * s.y_column, n) if i < height and j < width else f.zero()
+            for j in range(2)
+        ]
+        for i in range(2)
+    ]
+    columns = [rows(square[0][j], square[1][j]) for j in range(2)]
+    for i in range(4):
+        for j, value in enumerate(rows(columns[0][i], columns[1][i])):
+            target.store(value, (i * 4 + j) * step, n)
+
+
+def weights_from_tiles(
+    f: Function, du: Address, dw: Address, depth: int, outputs: int, c: Index, *, add: bool
+) -> None:
+    """Write dw[:, :, c, :] = Gᵀ·dU·G."""
+
+    def thirds(a: Value, b: Value, c: Value, d: Value) -> list[Value]:
+        half = (b + c) * 0.5
+        return [a + half, (b - c) * 0.5, half + d]
+
+    for k, n in vectors_over(f, outputs):
+        square = [
+            [du.load(((i * 4 + j) * depth + c) * outputs + k, n) for j in range(4)]
+            for i in range(4)
+        ]
+        columns = [thirds(*(square[i][j] for i in range(4))) for j in range(4)]
+        for i in range(3):
+            for j, value in enumerate(thirds(*(columns[q][i] for q in range(4)))):
+                place = ((i * 3 + j) * depth + c) * outputs + k
+                dw.store(value + dw.load(place, n) if add else value, place, n)
+
+
+def _halves(total: int) -> list[tuple[int, int, int]]:
+    """Return (first tile, how many, outputs in each) along an axis: pairs, and what is left."""
+    found = [(0, total // 2, 2)] if total > 1 else []
+    return [*found, (total // 2, 1, 1)] if total % 2 else found
+
+
+def _transform_tile(
+    f: Function, corner: Address, target: Address, s: Sweep, step: int, n: int | None
+) -> None:
+    """Write Bᵀ·d·B for a vector of channels."""
+
+    def differences(a: Value, b: Value, c: Value, d: Value) -> list[Value]:
+        return [a - c, b + c, c - b, b - d]
+
+    square = [[corner.load(i * s.x_row + j * s.x_column, n) for j in range(4)] for i in range(4)]
+    columns = [differences(*(square[i][j] for i in range(4))) for j in range(4)]
+    for i in range(4):
+        for j, value in enumerate(differences(*(columns[k][i] for k in range(4)))):
+            target.store(value, (i * 4 + j) * step, n)
+
+
+def _outputs(
+    f: Function, source: Address, step: int, n: int | None, bias: Address | None, k: Index
+) -> list[list[Value]]:
+    """Return Aᵀ·m·A, with the bias added, for a vector of channels."""
+
+    def sums(a: Value, b: Value, c: Value, d: Value) -> list[Value]:
+        return [a + b + c, b - c - d]
+
+    square = [[source.load((i * 4 + j) * step, n) for j in range(4)] for i in range(4)]
+    columns = [sums(*(square[i][j] for i in range(4))) for j in range(4)]
+    rows = [sums(*(columns[j][i] for j in range(4))) for i in range(2)]
+    if bias is None:
+        return rows
+    start = bias.load(k, n)
+    return [[value + start for value in row] for row in rows]
