@@ -45,6 +45,10 @@ class Place:
     batched: bool
     quantity: str = ""
 
+    def holds(self, address: Address) -> bool:
+        """Whether an address is one of these cells."""
+        return (self.tensor, self.quantity) == (address.tensor, address.quantity)
+
     def address(self, index: tuple[int, ...]) -> Address:
         """Return the address of `tensor[index]`."""
         if self.batched:
@@ -196,6 +200,26 @@ class Terms(Sequence[Term]):
         values = self.values
         order = heapq.nsmallest(count, range(len(values)), key=lambda i: (-abs(values[i]), i))
         return [self._make(i) for i in order]
+
+    def containing(self, address: Address) -> list[Term]:
+        """Return the terms that a number stands in."""
+        found = []
+        start = 0
+        for run, part in self._runs:
+            names = {n for n, p in part.places.items() if p.holds(address)}
+            if isinstance(run, Table):
+                rows = {
+                    row for c in run.columns if c.tensor in names for row in c.rows(address.cell)
+                }
+                tail = range(run.rows, len(run))
+            else:
+                rows, tail = set(), range(len(run))
+            for i in tail:
+                if any(c.tensor in names and c.index == address.cell for c in run[i].cells()):
+                    rows.add(i)
+            found += [self._make(start + row) for row in sorted(rows)]
+            start += len(run)
+        return found
 
     def _raw(self, position: int) -> tuple[Expression, Part]:
         for run, part in self._runs:

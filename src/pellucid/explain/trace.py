@@ -313,6 +313,8 @@ class Trace:
             return Ledger(self, address, 0.0, (), layer=layer, notes=self._unreached(address))
         recorded = None
         notes = []
+        if not any(True for _, part in found for _ in part.expression.cells()):
+            notes.append("Nothing reads this number, so nothing is handed back to it.")
         if self._is_too_large(address):
             notes.append("The whole gradient is too large to keep: the value is its terms' sum.")
         else:
