@@ -120,7 +120,7 @@ def meaning(operation: str) -> str:
 
     Example:
         >>> meaning("max_pool2d")
-        'Max pooling: the largest number of every window'
+        'Max pooling: every output pixel is the largest of a window of input pixels'
     """
     found = operations().get(operation)
     if found is None:
