@@ -15,6 +15,7 @@ from pellucid.explain.formula import number
 from pellucid.explain.ledger import Ledger, Part, Place
 from pellucid.explain.update import Update
 from pellucid.graph import Node, Value
+from pellucid.layers import Layer
 from pellucid.ops._operation import Array
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Trace:
         )
         self.update = Update(self)
         self.tensors = self._tensors()
+        self._silent = _layer_names(self.model, "") - {*self.layers, *self.tensors}
 
     # Numbers.
 
@@ -156,7 +158,7 @@ class Trace:
 
     def address(self, address: str | Address) -> Address:
         """Return the address meant, if there is such a number or tensor."""
-        return parse(address, self.tensors)
+        return parse(address, self.tensors, self._silent)
 
     def addresses(self) -> list[Tensor]:
         """Return all that can be addressed: every tensor with its shape."""
@@ -401,6 +403,14 @@ def _listed(address: Address, trace: Trace, value: Value) -> str:
     """The same index, if the other tensor has the same shape."""
     same = trace.tensors[trace.names[value]].shape == trace.tensors[address.tensor].shape
     return f"[{','.join(map(str, address.index or ()))}]" if same and address.index else "[…]"
+
+
+def _layer_names(model: Layer, within: str) -> set[str]:
+    """The names of all layers, those of models within models as "base/conv2d"."""
+    names: set[str] = set()
+    for layer in model.sublayers:
+        names |= {within + layer.name} | _layer_names(layer, f"{within}{layer.name}/")
+    return names
 
 
 def _names(setup: Setup, values: Iterable[Value]) -> dict[Value, str]:
