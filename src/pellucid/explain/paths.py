@@ -18,8 +18,8 @@ from pellucid.errors import ArgumentError
 from pellucid.explain._recording import Gradients
 from pellucid.explain.address import Address
 from pellucid.explain.formula import number
-from pellucid.explain.ledger import note_of
 from pellucid.explain.receptive_field import Axes, reachable
+from pellucid.explain.terms import note_of
 from pellucid.graph import Node, Value
 from pellucid.ops._terms import Expression, Named, Product, Sum, Table
 
