@@ -90,6 +90,7 @@ def stories(trace: Trace) -> list[Story]:
     return [
         *(narrate(trace[address]) for address in ADDRESSES),
         narrate(trace),
+        narrate(trace.path("input[3,3,0]", "loss")),
         convolution_story(np.arange(30).reshape(5, 6) / 7, np.ones((2, 4)), (2, 1), "same"),
         pipeline_story(make_pipeline(kernel), picture, kernel, 1, 3, "It is noise."),
         hostile,
@@ -273,7 +274,23 @@ def test_every_operation_says_what_it_does() -> None:
     assert meaning("momentum") == ""
 
 
-def test_only_ledgers_and_traces_are_narrated() -> None:
+def test_a_path_multiplies_its_slopes(trace: Trace) -> None:
+    path = trace.path("input[3,3,0]", "loss")
+    story = narrate(path)
+    table = next(block for block in story.blocks if isinstance(block, Table))
+    assert [row[0] for row in table.rows] == [str(step.target) for step in path.steps]
+    assert number(path.gradient) in story.to_text()
+
+
+def test_a_number_is_checked_in_its_story(trace: Trace) -> None:
+    for address, ways in (("conv2d.kernel[0,0,0,1].grad", 3), ("dense.output[1]", 2)):
+        story = narrate(trace[address])
+        checks = [b for b in story.blocks if isinstance(b, Table)][-1]
+        assert len(checks.rows) >= ways
+        assert {row[-1] for row in checks.rows} == {"agrees"}
+
+
+def test_only_ledgers_traces_and_paths_are_narrated() -> None:
     with pytest.raises(TypeMismatchError, match="received str"):
         narrate("loss")  # type: ignore[arg-type]  what a caller may do wrong
 
