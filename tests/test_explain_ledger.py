@@ -406,3 +406,31 @@ def test_gradients_too_large_to_keep_are_their_terms(trace, monkeypatch):
     assert fresh["dense.kernel[3,1].grad"].verify(True).passed
     kept = {fresh.names[value] for value in fresh.gradients._arrays}
     assert "dense.kernel" not in kept
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
+def test_accounts_of_updates_are_exact_in_double_precision(optimizer):
+    optimizer = type(optimizer).from_config(optimizer.get_config())
+    model = _sequential(layers.Input((3,)), layers.Dense(2, name="d"))
+    model.compile(optimizer, "mse")
+    x, y = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    model.train_on_batch(x, y[:, :2])
+    trace = explain(model, x, y[:, :2], dtype="float64")
+    for index in np.ndindex(3, 2):
+        name = f"d.kernel[{index[0]},{index[1]}]"
+        for quantity in trace.tensors["d.kernel"].quantities:
+            if quantity.endswith("updated"):
+                ledger = trace[f"{name}.{quantity}"]
+                assert ledger.total == pytest.approx(ledger.value, rel=1e-12, abs=1e-15)
+
+
+def test_terms_of_a_long_sum_are_a_sequence(trace):
+    terms = trace["conv.kernel[1,1,0,2].grad"].terms
+    assert len(terms) == len(list(terms)) == len(terms.values) == 32
+    assert terms[-1] == terms[31]
+    assert terms[2:5] == [terms[2], terms[3], terms[4]]
+    assert [term.value for term in terms] == terms.values
+    with pytest.raises(IndexError):
+        terms[32]
+    (term,) = terms.containing(trace.address("input@1[2,3,0]"))
+    assert str(term.main) == "conv.pre_activation@1[1,2,2].grad"
