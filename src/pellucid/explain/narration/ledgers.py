@@ -160,7 +160,7 @@ def window_of(ledger: Ledger) -> Matrix | None:
         np.asarray(whole)[:, :, channel],
         str(_whole(strongest)),
         window=window,
-        caption=f"{caption}; window in brackets" if caption else "window in brackets",
+        caption=caption,
         most=(max(most[0], 5), max(most[1], 7)),
     )
 
