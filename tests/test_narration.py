@@ -21,6 +21,7 @@ from pellucid.explain import Trace, explain
 from pellucid.explain.kernels import KERNELS
 from pellucid.explain.narration import (
     FORMATS,
+    Equation,
     Formula,
     Heading,
     Matrix,
@@ -280,6 +281,18 @@ def test_a_path_multiplies_its_slopes(trace: Trace) -> None:
     table = next(block for block in story.blocks if isinstance(block, Table))
     assert [row[0] for row in table.rows] == [str(step.target) for step in path.steps]
     assert number(path.gradient) in story.to_text()
+
+
+def test_an_input_gradient_is_seen_both_ways(trace: Trace) -> None:
+    story = narrate(trace["input[3,3,0].grad"])
+    assert any(isinstance(b, Heading) and b.text == "Seen both ways" for b in story.blocks)
+    equation = next(b for b in story.blocks if isinstance(b, Equation))
+    window, _, kernel, _, products = equation.parts
+    for row in zip(window.values, kernel.values, products.values, strict=True):
+        for delta, weight, product in zip(*row, strict=True):
+            assert product == pytest.approx(delta * weight, rel=1e-12)
+    for address in ("dense.kernel[3,1].grad", "pool.output[1,1,1].grad", "flatten.output[7].grad"):
+        assert not any(isinstance(b, Equation) for b in narrate(trace[address]).blocks)
 
 
 def test_a_number_is_checked_in_its_story(trace: Trace) -> None:

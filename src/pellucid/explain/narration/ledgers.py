@@ -25,6 +25,7 @@ from pellucid.explain.narration.blocks import (
     Term,
     Terms,
 )
+from pellucid.explain.narration.correlations import both_ways
 from pellucid.explain.narration.numbers import number
 from pellucid.ops._registry import operations
 from pellucid.ops._terms import Named
@@ -68,6 +69,7 @@ def ledger_story(ledger: Ledger, most: int = MOST_TERMS) -> Story:
     """
     story = Story(f"{ledger.address} = {number(ledger.value)}")
     story.extend(ledger_blocks(ledger, most))
+    story.extend(both_ways(ledger))
     if ledger.terms:
         story.add(Heading("Is it so?"), *_verified(ledger))
     onward = _onward(ledger)
