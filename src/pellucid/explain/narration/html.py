@@ -65,7 +65,8 @@ def _block(block: Block) -> str:
 
 
 def _matrix(matrix: Matrix) -> str:
-    remark = f" ({escape(matrix.remark)})" if matrix.remark else ""
+    said = matrix.remark("marked")
+    remark = f" ({escape(said)})" if said else ""
     caption = f"<caption><code>{escape(matrix.name)}</code>{remark}</caption>"
     rows = []
     for r, row in enumerate(matrix.values):
@@ -81,7 +82,9 @@ def _matrix(matrix: Matrix) -> str:
                 if holds
             ]
             attribute = f' class="{" ".join(classes)}"' if classes else ""
-            cells.append(f"<td{attribute}>{escape(matrix.cell(r, c))}</td>")
+            text = escape(matrix.cell(r, c))
+            shown = f"<mark>{text}</mark>" if matrix.is_marked(r, c) else text
+            cells.append(f"<td{attribute}>{shown}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return f'<table class="matrix">{caption}<tbody>\n' + "\n".join(rows) + "\n</tbody></table>"
 

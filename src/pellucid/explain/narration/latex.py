@@ -43,6 +43,8 @@ _SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "[": "{[}",
+    "]": "{]}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     '"': r"\textquotedbl{}",
@@ -126,7 +128,7 @@ def _character(character: str) -> str:
     if character == "\n" or " " <= character <= "~" or accented:
         return character
     plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return plain or f"[U+{ord(character):04X}]"
+    return plain or f"{{[}}U+{ord(character):04X}{{]}}"
 
 
 def _block(block: Block) -> str:
@@ -142,7 +144,8 @@ def _block(block: Block) -> str:
             size = "\\footnotesize" if len(latex) > _LONG else ""
             return f"{{{size}\\[\n{latex}\n\\]}}"
         case Matrix():
-            remark = f" ({escaped(block.remark)})" if block.remark else ""
+            said = block.remark("underlined")
+            remark = f" ({escaped(said)})" if said else ""
             return f"\\texttt{{{escaped(block.name)}}}{remark}\n\\[\n{_array(block)}\n\\]"
         case Equation(parts):
             shown = [

@@ -159,7 +159,7 @@ def read(parts: Sequence[tuple[Expression, Locate]], tables: Tables) -> Seen:
                 return "v", function, node.value, *inside
 
     trees = []
-    for expression, locate in parts:
+    for expression, locate in parts:  # noqa: B007  # `leaf` asks the part's own `locate`
         trees.append(walk(expression, "", root=len(parts) == 1))
     pattern = trees[0] if len(trees) == 1 else ("p", *trees)
     return Seen(pattern, tuple(name for _, name in groups), tuple(bases))
@@ -242,10 +242,10 @@ def _by_axes(
     if math.prod(map(len, representatives)) > _MOST_PATTERNS:
         return None
     for corner in itertools.product(*representatives):
-        seen = look(corner)
-        if seen is None:
+        met = look(corner)
+        if met is None:
             return None
-        account.corners.append([account.number_of(seen), *seen.bases])
+        account.corners.append([account.number_of(met), *met.bases])
     for _ in range(_SPOT_CHECKS):
         cell = tuple(int(generator.integers(n)) for n in shape)
         if _foretold(account, classes, cell) != look(cell):

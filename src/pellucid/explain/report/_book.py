@@ -133,7 +133,7 @@ class Book:
         return np.stack(rows)
 
     def _keys(self) -> Iterable[tuple[int, str]]:
-        """Yield every tensor and quantity, with its rank: what is shown first when room is short."""
+        """Yield every tensor and quantity with its rank: what comes first when room is short."""
         for tensor in self.trace.addresses():
             bytes_ = 4 * math.prod(tensor.shape) * (tensor.samples or 1)
             weight = tensor.kind == "weight"

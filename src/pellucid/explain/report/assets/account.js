@@ -151,7 +151,8 @@ export function ledgerOf(book, address) {
 /** The cell of a term to follow: towards the input, or for a gradient towards the loss. */
 export function leading(book, node) {
   const found = [...cells(node)];
+  const made = found.filter((cell) => ["result", "input"].includes(book.split(cell.key).tensor.kind));
   return found.find((cell) => cell.key.endsWith(".grad"))
-    ?? found.find((cell) => ["result", "input"].includes(book.split(cell.key).tensor.kind))
-    ?? found[0];
+    ?? made.find((cell) => cell.value === Math.max(...made.map(({ value }) => value)))
+    ?? made[0] ?? found[0];
 }

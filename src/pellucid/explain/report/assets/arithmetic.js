@@ -129,13 +129,15 @@ function few(book, ledger) {
   return h("div", { class: "chain" }, inside, result);
 }
 
+const largest = (node) => Math.max(Math.abs(node.value), ...(node.inner ? [node.inner] : node.parts ?? []).map(largest));
+
 /** How far the terms, added up here, are from the number that was recorded. */
 export function difference(ledger) {
   if (ledger.total === undefined || ledger.recorded === undefined || ledger.fromRecord || ledger.how === "given") return null;
   const gap = Math.abs(ledger.total - ledger.recorded);
-  const unit = 2 ** (Math.floor(Math.log2(Math.abs(ledger.recorded) || 1e-38)) - 23);
   if (gap === 0) return "exactly the number recorded";
-  return `${text(gap, 2)} from the number recorded: ${text(gap / unit, 2)} units in its last place, by rounding`;
+  const unit = 2 ** (Math.floor(Math.log2(largest(ledger.tree) || 1e-38)) - 23);
+  return `${text(gap, 2)} from the number recorded, by rounding: ${text(gap / unit, 2)} units in the last place (float32) of the largest number on the way`;
 }
 
 function sums(book, ledger, arranged, plane, choose) {

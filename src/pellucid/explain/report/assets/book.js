@@ -35,7 +35,9 @@ export class Book {
   /** Read what the page carries: at first the small tensors, and when `rest` is there all. */
   static async open() {
     const json = new TextDecoder().decode(await inflate(bytesOf("book")));
-    const book = new Book(JSON.parse(json));
+    const strange = /"(NaN|-?Infinity)"/.test(json);
+    const revive = (_, value) => (/^(NaN|-?Infinity)$/.test(value) ? Number(value) : value);
+    const book = new Book(JSON.parse(json, strange ? revive : undefined));
     const bytes = bytesOf("numbers");
     const wanted = Object.entries(book.arrays);
     for (const account of Object.values(book.accounts)) if (account.each) wanted.push([null, account.each, account]);
@@ -107,6 +109,7 @@ export class Book {
     const see = (value) => {
       if (value === undefined) return;
       found.count++;
+      if (!Number.isFinite(value)) return;
       found.sum += value;
       if (value < found.least) found.least = value;
       if (value > found.most) found.most = value;
@@ -115,6 +118,7 @@ export class Book {
     };
     if (offsets) for (const offset of offsets) see(this.number(key, start + offset));
     else for (let i = 0; i < length; i++) see(this.number(key, start + i));
+    if (found.least > found.most) found.least = found.most = 0;
     found.size = Math.max(Math.abs(found.least), Math.abs(found.most));
     if (!offsets) this.sizes.set(name, found);
     return found;

@@ -24,6 +24,7 @@ export class Figure {
     this.canvas = h("canvas", {
       tabindex: "0",
       role: "application",
+      "data-key": this.key,
       "aria-roledescription": "tensor",
       onpointermove: (event) => this.hover(event),
       onpointerleave: () => this.onhover?.(null),

@@ -22,6 +22,7 @@ function atom(words, node, numbers) {
 function sum(parts, book, numbers) {
   const chosen = parts.length > MOST ? [...parts.slice(0, 3), null, parts[parts.length - 1]] : parts;
   const row = m("mrow");
+  if (!parts.length) return m("mn", {}, "0");
   chosen.forEach((part, i) => {
     const negative = part?.kind === "product" && part.parts.length > 1 && part.parts[0].value === -1
       && part.parts[0].kind === "constant";

@@ -289,6 +289,10 @@ class Page {
 
   controls() {
     const { book } = this;
+    $(".skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      $("#ledger-title").focus();
+    });
     replace("#model", book.model);
     replace("#notes", book.notes.map((note) => h("p", {}, note)));
     $("#go").addEventListener("submit", (event) => {

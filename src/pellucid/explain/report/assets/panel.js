@@ -7,7 +7,7 @@ import { definitions, equation, label } from "./formula.js";
 
 const SHOWN = 10;
 const WAYS = {
-  sum: (n) => `It is a sum of ${plural(n, "term")}.`,
+  sum: (n) => (n ? `It is a sum of ${plural(n, "term")}.` : "Nothing that leads to the loss reads this number: its gradient is 0."),
   product: () => "It is a product.",
   maximum: (n) => `It is the largest of ${plural(n, "candidate")}.`,
   call: (n) => `It is a function of ${plural(n, "number")}.`,
@@ -100,7 +100,7 @@ export function ways(book, address) {
   const ledger = ledgerOf(book, address);
   const order = [...ledger.terms].sort((a, b) => Math.abs(b.value ?? 0) - Math.abs(a.value ?? 0));
   const winner = ledger.terms.find((term) => term.note === "winner");
-  const first = winner ?? order.find((term) => leading(book, term.node));
+  const first = winner ?? (ledger.how === "call" ? ledger.terms : order).find((term) => leading(book, term.node));
   const strongest = first ? leading(book, first.node) : null;
   const same = { key: tensor.name, offset: book.offset(address) };
   if (quantity === "grad") return { back: same, forward: strongest, ledger, reading: [] };
