@@ -370,3 +370,67 @@ def test_targets_that_cannot_be(trace):
 
 def test_the_package_is_the_function(trace):
     assert pellucid.explain(trace.model, np.ones((6, 6, 1)), 1).size == 1
+
+
+def test_layers_that_pass_their_input_on_are_told():
+    model = _sequential(
+        layers.Input((3,)), layers.Dropout(0.5, name="drop"), layers.Dense(2, name="d")
+    )
+    x, y = np.ones(3), np.zeros((1, 2))
+    with pytest.raises(NameLookupError, match="drop passes its input on"):
+        explain(model, x, y)["drop.output[0]"]
+    dropped = explain(model, x, y, training=True)
+    kept = dropped.value("drop.random[1]")
+    assert dropped.value("drop.output[1]") == 2 * kept
+    assert dropped["input[1].grad"].verify(True).passed
+
+
+def test_only_what_is_asked_for_is_computed(trace):
+    fresh = explain(trace.model, np.ones((2, 6, 6, 1)), [0, 1])
+    assert fresh["conv.output[0,0,0]"].verify().passed
+    computed = {fresh.names[value] for value in fresh.recording._arrays}
+    assert "conv.output" in computed
+    assert not computed & {"pool.output", "dense.pre_activation", "loss"}
+    assert not fresh.gradients._arrays
+
+
+def test_gradients_too_large_to_keep_are_their_terms(trace, monkeypatch):
+    monkeypatch.setattr("pellucid.explain._recording.LARGEST_GRADIENT", 100)
+    monkeypatch.setattr("pellucid.explain._setup.COPIED", 100)
+    fresh = explain(
+        trace.model, trace.recording.array(trace.value_of(trace.address("input"))), [2, 3]
+    )
+    for text in ("dense.kernel[3,1].grad", "dense.kernel[3,1].updated", "dense.bias[1].grad"):
+        assert fresh.value(text) == pytest.approx(trace.value(text), rel=1e-5)
+    assert "too large" in fresh["dense.kernel[3,1].grad"].notes[0]
+    assert fresh["dense.kernel[3,1].grad"].verify(True).passed
+    kept = {fresh.names[value] for value in fresh.gradients._arrays}
+    assert "dense.kernel" not in kept
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
+def test_accounts_of_updates_are_exact_in_double_precision(optimizer):
+    optimizer = type(optimizer).from_config(optimizer.get_config())
+    model = _sequential(layers.Input((3,)), layers.Dense(2, name="d"))
+    model.compile(optimizer, "mse")
+    x, y = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    model.train_on_batch(x, y[:, :2])
+    trace = explain(model, x, y[:, :2], dtype="float64")
+    for index in np.ndindex(3, 2):
+        name = f"d.kernel[{index[0]},{index[1]}]"
+        for quantity in trace.tensors["d.kernel"].quantities:
+            if quantity.endswith("updated"):
+                ledger = trace[f"{name}.{quantity}"]
+                assert ledger.total == pytest.approx(ledger.value, rel=1e-12, abs=1e-15)
+
+
+def test_terms_of_a_long_sum_are_a_sequence(trace):
+    terms = trace["conv.kernel[1,1,0,2].grad"].terms
+    assert len(terms) == len(list(terms)) == len(terms.values) == 32
+    assert terms[-1] == terms[31]
+    assert terms[2:5] == [terms[2], terms[3], terms[4]]
+    assert [term.value for term in terms] == terms.values
+    with pytest.raises(IndexError):
+        terms[32]
+    (term,) = terms.containing(trace.address("input@1[2,3,0]"))
+    assert str(term.main) == "conv.pre_activation@1[1,2,2].grad"

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+    from rich.console import Console, RenderableType
 
 __all__ = ["Output", "json_option", "quiet_option", "report_failure"]
 
@@ -88,10 +87,15 @@ class Output:
         if not self.quiet:
             self.console.print(text, style=style, markup=False, soft_wrap=True)
 
-    def result(self, text: str | Text) -> None:
-        """Print a line of what the command was asked for, unless that is printed as JSON."""
+    def result(self, shown: RenderableType) -> None:
+        """Print what the command was asked for, unless that is printed as JSON.
+
+        Lines of text are not broken: a script that reads them finds a result on one line.
+        """
+        from rich.text import Text
+
         if not self.json:
-            self.console.print(text, markup=False, soft_wrap=True)
+            self.console.print(shown, markup=False, soft_wrap=isinstance(shown, str | Text))
 
     def data(self, value: Any) -> None:
         """Print what the command was asked for as JSON, if that was wanted."""

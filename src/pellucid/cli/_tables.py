@@ -36,10 +36,11 @@ def probability_lines(
     """Return the `top` most probable classes, each with its probability and a bar."""
     order = np.argsort(-shares, kind="stable")[:top]
     longest = min(24, max(len(class_names[i]) for i in order))
-    return [
+    lines = (
         f"{class_names[i][:24]:<{longest}}  {shares[i]:7.2%}  {bar(float(shares[i]), width)}"
         for i in order
-    ]
+    )
+    return [line.rstrip() for line in lines]
 
 
 def classes_table(found: Assessment) -> Table:

@@ -81,7 +81,7 @@ def command(seed: int, epochs: int, limit: int | None, out: str) -> None:
         ).history
     finally:
         progress.close()
-    output.result("")
+    output.line("")
     output.result(
         f"Of {len(x_test):,} digits it had never seen, it now reads "
         f"{history['val_accuracy'][-1]:.2%} right."
@@ -195,6 +195,7 @@ def _suggest(output: Output, folder: Path) -> None:
         (f"pellucid filters {model} --layer conv2d_1", "the second convolution"),
         (f"pellucid evaluate {model} mnist", "all 10,000 test pictures"),
         ("pellucid train mnist --epochs 6 --validation 0", "all 60,000 pictures: 99%"),
+        ("pellucid lesson", "how all of this works, from the first product to your own model"),
         ("pellucid train FOLDER", "your own pictures, one folder for each class"),
     ]
     for command_line, words in suggestions:

@@ -7,7 +7,7 @@
 |--------------------|--------------------------------------------------------------------|
 | `trace`            | one recorded pass: forward, loss, backward, update                 |
 | `address`          | one name for a number: `conv2d.kernel[2,0,0,3].grad`               |
-| `ledger`           | the account of one number: formula, terms, running sum, total      |
+| `ledger`, `terms`  | the account of one number: formula, terms, running sum, total      |
 | `verification`     | the number checked: terms, engines, finite differences             |
 | `paths`            | how one number reaches another                                     |
 | `correlation`      | the gradient of a convolution's input, seen in both ways           |

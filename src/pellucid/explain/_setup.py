@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from pellucid import optimizers as optimizers_module
 from pellucid.errors import ArgumentError, unknown_name
 from pellucid.graph import Program, Value
 from pellucid.graph.reference import draw
+from pellucid.layers import Layer
 from pellucid.models import _feeding as feeding
 from pellucid.models.training import loss_program
 from pellucid.ops._operation import Array, known
@@ -20,7 +21,7 @@ from pellucid.ops._operation import Array, known
 if TYPE_CHECKING:
     from pellucid.models import Model
 
-__all__ = ["Setup", "prepare"]
+__all__ = ["Setup", "layer_names", "prepare", "value_names"]
 
 COPIED = 64 * 2**20
 """Weights of so many bytes in all are copied, so that later training does not change a trace."""
@@ -316,3 +317,25 @@ def _spread(given: Array, wanted: tuple[int, ...], prediction: tuple[int, ...]) 
     if given.ndim == 0 or given.shape == wanted[1:]:
         return np.broadcast_to(given, wanted).copy()
     return given
+
+
+def layer_names(model: Layer, within: str) -> set[str]:
+    """The names of all layers, those of models within models as "base/conv2d"."""
+    names: set[str] = set()
+    for layer in model.sublayers:
+        names |= {within + layer.name} | layer_names(layer, f"{within}{layer.name}/")
+    return names
+
+
+def value_names(setup: Setup, values: Iterable[Value]) -> dict[Value, str]:
+    """Return what each value is called in addresses: "loss" is always the whole loss."""
+    names = {value: value.name for value in values}
+    if not setup.has_loss:
+        return names
+    total, parts = setup.program.outputs[0], setup.parts
+    for index, part in enumerate(parts):
+        if part is not total:
+            only = len(parts) == 1
+            names[part] = "data_loss" if only else f"{setup.output_names[index]}_loss"
+    names[total] = "loss"
+    return names

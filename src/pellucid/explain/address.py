@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from pellucid.errors import ArgumentError, NameLookupError
@@ -125,12 +125,15 @@ class Tensor:
         }
 
 
-def parse(text: str | Address, tensors: Mapping[str, Tensor]) -> Address:
+def parse(
+    text: str | Address, tensors: Mapping[str, Tensor], silent: Collection[str] = ()
+) -> Address:
     """Return the address that `text` means.
 
     Args:
         text: An address, as text or already as an `Address`.
         tensors: What there is to address, by name.
+        silent: Layers that have no numbers, since they pass their input on as it is.
 
     Raises:
         NameLookupError: No tensor is called that; the message has the nearest names.
@@ -145,6 +148,12 @@ def parse(text: str | Address, tensors: Mapping[str, Tensor]) -> Address:
         )
     head = match["head"] + match["early"] if not match["sample"] else match["head"]
     quantities = [match["late"]] if not match["sample"] else [match["early"], match["late"]]
+    layer = head.partition(".")[0]
+    if layer in silent:
+        raise NameLookupError(
+            f"There is no {str(text)!r} in this trace: {layer} passes its input on as it is, so it "
+            f"has no numbers of its own. {_listed(tensors.values())}"
+        )
     tensor, rest = _split(str(text), head, match["index"], tensors)
     quantity = ".".join(part for part in (rest, *(q.strip(".") for q in quantities)) if part)
     if quantity and quantity not in tensor.quantities:

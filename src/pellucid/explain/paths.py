@@ -10,16 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from pellucid.errors import ArgumentError
 from pellucid.explain._recording import Gradients
 from pellucid.explain.address import Address
 from pellucid.explain.formula import number
-from pellucid.explain.ledger import note_of
 from pellucid.explain.receptive_field import Axes, reachable
+from pellucid.explain.terms import note_of
 from pellucid.graph import Node, Value
-from pellucid.ops._terms import Expression, Named, Product, Sum
+from pellucid.ops._terms import Expression, Named, Product, Sum, Table
 
 if TYPE_CHECKING:
     from pellucid.explain.trace import Trace
@@ -118,8 +120,7 @@ class Path:
         return "\n".join(map(str, self.steps))
 
 
-@dataclass(frozen=True)
-class _Edge:
+class _Edge(NamedTuple):
     node: Node
     cell: tuple[int, ...]
     slope: float
@@ -204,7 +205,7 @@ def _step(
     trace: Trace, here: Address, target: Address, edge: _Edge, gradients: Gradients, choices: int
 ) -> Step:
     ledger = trace[target]
-    mine = [term for term in ledger.terms if here in term.addresses]
+    mine = ledger.terms.containing(here)
     contribution = math.fsum(term.value for term in mine) if ledger.how == "sum" else None
     note = edge.note
     if ledger.how == "maximum" and mine:
@@ -240,11 +241,13 @@ def _edges(trace: Trace, gradients: Gradients, value: Value, cell: tuple[int, ..
     """Return who reads a cell, and with what slope: the coefficients of dy in its gradient."""
     edges = []
     for node, part in trace.gradient_parts(gradients, value, cell):
+        whole = part.expression
+        if isinstance(whole, Sum) and isinstance(whole.terms, Table):
+            edges += [_Edge(node, place, s, "") for place, s in coefficients(whole).items()]
+            continue
         notes: dict[tuple[int, ...], str] = {}
         slopes: dict[tuple[int, ...], float] = {}
-        for term in (
-            part.expression.terms if isinstance(part.expression, Sum) else (part.expression,)
-        ):
+        for term in whole.terms if isinstance(whole, Sum) else (whole,):
             for place, slope in coefficients(term).items():
                 slopes[place] = slopes.get(place, 0.0) + slope
                 notes.setdefault(place, note_of(term))
@@ -256,6 +259,16 @@ def coefficients(expression: Expression) -> dict[tuple[int, ...], float]:
     """Return what each cell of dy is multiplied by in a gradient, which is linear in them."""
     found: dict[tuple[int, ...], float] = {}
     match expression:
+        case Sum(Table(columns=columns, tail=())) if columns[0].tensor == "dy":
+            above, *others = columns
+            slopes = np.ones(len(expression.terms))
+            for column in others:
+                slopes = slopes * column.values
+            index = np.broadcast_arrays(*above.index, slopes)[:-1]
+            for place, slope in zip(
+                zip(*(i.tolist() for i in index), strict=True), slopes.tolist(), strict=True
+            ):
+                found[place] = found.get(place, 0.0) + slope
         case Sum(terms):
             for term in terms:
                 for place, slope in coefficients(term).items():

@@ -7,7 +7,7 @@ to the input is not 0: a shut gate or a lost maximum takes a cell out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from pellucid.explain._recording import differentiable
 from pellucid.explain.address import Address
 from pellucid.graph import Node, Value
 from pellucid.ops._operation import Array
+from pellucid.ops._terms import Expression, Sum, Table
 
 if TYPE_CHECKING:
     from pellucid.explain.trace import Trace
@@ -171,14 +172,14 @@ def _read_by(trace: Trace, node: Node, axes: Axes) -> dict[Value, Axes]:
             return False
         seen.add(place)
         new = False
-        for cell in node.op.terms(place, *inputs).cells():
-            if cell.tensor not in shapes:
+        for tensor, index in _indices(node.op.terms(place, *inputs)):
+            if tensor not in shapes:
                 continue
-            if cell.tensor not in found:
-                found[cell.tensor] = [set() for _ in cell.index]
+            if tensor not in found:
+                found[tensor] = [set() for _ in index]
                 new = True
-            for axis, i in zip(found[cell.tensor], cell.index, strict=True):
-                axis.add(i)
+            for axis, along in zip(found[tensor], index, strict=True):
+                axis.update(along)
         return new
 
     def is_complete() -> bool:
@@ -209,7 +210,19 @@ def _read_by(trace: Trace, node: Node, axes: Axes) -> dict[Value, Axes]:
     return result
 
 
-def _walk(indices: list[int], count: Any) -> Iterator[int]:
+def _indices(expression: Expression) -> Iterator[tuple[str, Sequence[Iterable[int]]]]:
+    """Yield (tensor, the indices along each axis) of the cells of an account."""
+    if isinstance(expression, Sum) and isinstance(expression.terms, Table):
+        for column in expression.terms.columns:
+            yield column.tensor, column.indices_met()
+        for term in expression.terms.tail:
+            yield from _indices(term)
+    else:
+        for cell in expression.cells():
+            yield cell.tensor, [(i,) for i in cell.index]
+
+
+def _walk(indices: list[int], count: Callable[[], int]) -> Iterator[int]:
     """Yield the ends and the middle of an axis, and the rest if these brought anything new."""
     few = [indices[0], indices[-1], indices[len(indices) // 2]]
     before = count()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pellucid.errors import ArgumentError
 from pellucid.explain._recording import Gradients, Recording
-from pellucid.explain._setup import Setup, prepare
+from pellucid.explain._setup import Setup, layer_names, prepare, value_names
 from pellucid.explain.address import Address, Tensor, parse
 from pellucid.explain.formula import number
-from pellucid.explain.ledger import Ledger, Part, Place
+from pellucid.explain.ledger import Ledger
+from pellucid.explain.terms import Part, Place
 from pellucid.explain.update import Update
 from pellucid.graph import Node, Value
 from pellucid.ops._operation import Array
@@ -101,13 +102,14 @@ class Trace:
         self.notes = list(setup.notes)
         self.size = setup.size
         self.recording = Recording(setup.program, setup.given, setup.predicted, setup.dtype)
-        self.names = _names(setup, self.recording.values)
+        self.names = value_names(setup, self.recording.values)
         self._by_name = {name: value for value, name in self.names.items()}
         self.gradients = (
             Gradients(self.recording, setup.program.outputs[0]) if setup.has_loss else None
         )
         self.update = Update(self)
         self.tensors = self._tensors()
+        self._silent = layer_names(self.model, "") - {*self.layers, *self.tensors}
 
     # Numbers.
 
@@ -156,7 +158,7 @@ class Trace:
 
     def address(self, address: str | Address) -> Address:
         """Return the address meant, if there is such a number or tensor."""
-        return parse(address, self.tensors)
+        return parse(address, self.tensors, self._silent)
 
     def addresses(self) -> list[Tensor]:
         """Return all that can be addressed: every tensor with its shape."""
@@ -313,6 +315,8 @@ class Trace:
             return Ledger(self, address, 0.0, (), layer=layer, notes=self._unreached(address))
         recorded = None
         notes = []
+        if not any(True for _, part in found for _ in part.expression.cells()):
+            notes.append("Nothing reads this number, so nothing is handed back to it.")
         if self._is_too_large(address):
             notes.append("The whole gradient is too large to keep: the value is its terms' sum.")
         else:
@@ -399,17 +403,3 @@ def _listed(address: Address, trace: Trace, value: Value) -> str:
     """The same index, if the other tensor has the same shape."""
     same = trace.tensors[trace.names[value]].shape == trace.tensors[address.tensor].shape
     return f"[{','.join(map(str, address.index or ()))}]" if same and address.index else "[…]"
-
-
-def _names(setup: Setup, values: Iterable[Value]) -> dict[Value, str]:
-    """Return what each value is called in addresses: "loss" is always the whole loss."""
-    names = {value: value.name for value in values}
-    if not setup.has_loss:
-        return names
-    total, parts = setup.program.outputs[0], setup.parts
-    for index, part in enumerate(parts):
-        if part is not total:
-            only = len(parts) == 1
-            names[part] = "data_loss" if only else f"{setup.output_names[index]}_loss"
-    names[total] = "loss"
-    return names

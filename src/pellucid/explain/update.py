@@ -10,7 +10,8 @@ import numpy as np
 
 from pellucid.explain._rerun import Rerun
 from pellucid.explain.address import Address
-from pellucid.explain.ledger import Ledger, Part, Place
+from pellucid.explain.ledger import Ledger
+from pellucid.explain.terms import Part, Place
 from pellucid.graph import Node, Value, Variable
 from pellucid.ops._operation import Array
 from pellucid.ops._terms import Cell, Expression

@@ -196,6 +196,20 @@ class Column:
         found = np.asarray(self.array[self.index], np.float64)
         return found if self.is_padding is None else np.where(self.is_padding, 0.0, found)
 
+    def indices_met(self) -> list[list[int]]:
+        """Return, for each axis, the indices on which there are cells, each once."""
+        inside = slice(None) if self.is_padding is None else ~self.is_padding
+        if self.is_padding is not None and self.is_padding.all():
+            return [[] for _ in self.index]
+        return [
+            np.unique(i[inside]).tolist() if isinstance(i, np.ndarray) else [i] for i in self.index
+        ]
+
+    def rows(self, place: Index) -> list[int]:
+        """Return the rows whose factor is the cell at `place`."""
+        same = [np.equal(i, at) for i, at in zip(self.index, place, strict=True)]
+        return np.flatnonzero(np.logical_and.reduce(np.broadcast_arrays(*same))).tolist()
+
     def at(self, row: int) -> Cell | Constant:
         """Return the factor in one row."""
         if self.is_padding is not None and self.is_padding[row]:

@@ -47,7 +47,7 @@ from pellucid.ops._operation import (
     known,
     require_rank,
 )
-from pellucid.ops._terms import Constant, Expression, Product, Sum, cell_of
+from pellucid.ops._terms import Column, Constant, Expression, Product, Sum, Table, cell_of
 from pellucid.ops._window import Axis, Pair, Windows, check_pair
 
 
@@ -171,7 +171,8 @@ class Conv2DTranspose(Operation):
     ) -> Expression:
         """For x: each output that the pixel painted on; for a weight: each place it was used."""
         if wrt == "bias":
-            return Sum([cell_of("dy", dy, (*place, *cell)) for place in np.ndindex(dy.shape[:3])])
+            places = np.indices(dy.shape[:3]).reshape(3, -1)
+            return Sum(Table(places.shape[1], Column("dy", dy, (*places, cell[0]))))
         windows = self._windows(x.shape, kernel.shape)
         products: list[Expression] = []
         if wrt == "x":

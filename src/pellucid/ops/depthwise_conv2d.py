@@ -39,7 +39,7 @@ from pellucid.ops._operation import (
     known,
     require_rank,
 )
-from pellucid.ops._terms import Constant, Expression, Product, Sum, cell_of
+from pellucid.ops._terms import Column, Constant, Expression, Product, Sum, Table, cell_of
 from pellucid.ops._window import Padding, Pair, Windows, check_padding, check_pair
 
 
@@ -160,28 +160,27 @@ class DepthwiseConv2D(Operation):
         bias: Array | None = None,
     ) -> Expression:
         """For x: each output that read the pixel; for a weight: each place where it was used."""
+        n, i, j = np.indices(dy.shape[:3]).reshape(3, -1)
         if wrt == "bias":
-            return Sum([cell_of("dy", dy, (*place, *cell)) for place in np.ndindex(dy.shape[:3])])
+            return Sum(Table(len(n), Column("dy", dy, (n, i, j, cell[0]))))
         windows = self._windows(x.shape, kernel.shape)
         multiplier = kernel.shape[3]
-        products: list[Expression] = []
         if wrt == "x":
-            n, row, column, c = cell
-            for i, ky in windows.rows.positions(row):
-                for j, kx in windows.columns.positions(column):
+            sample, row, column, c = cell
+            products: list[Expression] = []
+            for place, ky in windows.rows.positions(row):
+                for across, kx in windows.columns.positions(column):
                     for m in range(multiplier):
                         weight = cell_of("kernel", kernel, (ky, kx, c, m))
-                        above = cell_of("dy", dy, (n, i, j, c * multiplier + m))
-                        products.append(Product((above, weight)))
+                        o = c * multiplier + m
+                        products.append(
+                            Product((cell_of("dy", dy, (sample, place, across, o)), weight))
+                        )
             return Sum(products)
         ky, kx, c, m = cell
-        for n, i, j in np.ndindex(dy.shape[:3]):
-            row_here, column_here = windows.rows.meets(i, ky), windows.columns.meets(j, kx)
-            pixel: Expression = Constant("padding", 0.0)
-            if row_here is not None and column_here is not None:
-                pixel = cell_of("x", x, (n, row_here, column_here, c))
-            products.append(Product((cell_of("dy", dy, (n, i, j, c * multiplier + m)), pixel)))
-        return Sum(products)
+        met = windows.rows.met_by(ky)[i], windows.columns.met_by(kx)[j]
+        above = Column("dy", dy, (n, i, j, c * multiplier + m))
+        return Sum(Table(len(n), above, Column("x", x, (n, *met, c))))
 
     def multiply_adds(self, x: Shape, kernel: Shape, bias: Shape | None = None) -> int:
         """N · OH · OW · C · M · KH · KW."""

@@ -23,6 +23,7 @@ from pellucid.explain.narration.render import FORMATS, render
 
 if TYPE_CHECKING:
     from pellucid.explain.ledger import Ledger
+    from pellucid.explain.paths import Path
     from pellucid.explain.trace import Trace
 
 __all__ = [
@@ -44,19 +45,25 @@ __all__ = [
 ]
 
 
-def narrate(subject: Ledger | Trace) -> Story:
-    """Return the story of a number (its ledger) or of a whole pass (its trace).
+def narrate(subject: Ledger | Trace | Path) -> Story:
+    """Return the story of a number (its ledger), of a whole pass (its trace), or of a path.
 
     Raises:
-        TypeMismatchError: It is neither.
+        TypeMismatchError: It is none of these.
     """
     from pellucid.explain.ledger import Ledger
     from pellucid.explain.narration.ledgers import ledger_story
+    from pellucid.explain.narration.paths import path_story
     from pellucid.explain.narration.traces import trace_story
+    from pellucid.explain.paths import Path
     from pellucid.explain.trace import Trace
 
     if isinstance(subject, Ledger):
         return ledger_story(subject)
     if isinstance(subject, Trace):
         return trace_story(subject)
-    raise TypeMismatchError(f"Expected a Ledger or a Trace, received {type(subject).__name__}.")
+    if isinstance(subject, Path):
+        return path_story(subject)
+    raise TypeMismatchError(
+        f"Expected a Ledger, a Trace or a Path, received {type(subject).__name__}."
+    )

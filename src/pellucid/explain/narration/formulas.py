@@ -50,10 +50,8 @@ def value(of: float) -> str:
 
 
 def _summands(terms: Sequence[Expression], numbers: bool) -> list[str]:
-    shown = list(terms)
-    more = len(shown) - _SHOWN - 1
-    if more > 1:
-        shown = [*shown[:_SHOWN], shown[-1]]
+    more = len(terms) - _SHOWN - 1
+    shown = [*terms[:_SHOWN], terms[-1]] if more > 1 else terms
     lines = [_render(term, numbers) for term in shown]
     if more > 1:
         lines.insert(_SHOWN, rf"\dots\ \text{{({more} more)}}")

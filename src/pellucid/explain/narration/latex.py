@@ -43,6 +43,8 @@ _SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "[": "{[}",
+    "]": "{]}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     '"': r"\textquotedbl{}",
@@ -126,7 +128,7 @@ def _character(character: str) -> str:
     if character == "\n" or " " <= character <= "~" or accented:
         return character
     plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return plain or f"[U+{ord(character):04X}]"
+    return plain or f"{{[}}U+{ord(character):04X}{{]}}"
 
 
 def _block(block: Block) -> str:

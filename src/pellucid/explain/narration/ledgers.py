@@ -21,6 +21,7 @@ from pellucid.explain.narration.blocks import (
     Note,
     Paragraph,
     Story,
+    Table,
     Term,
     Terms,
 )
@@ -32,24 +33,30 @@ if TYPE_CHECKING:
     from pellucid.explain.address import Address
     from pellucid.explain.ledger import Ledger
 
-__all__ = ["ledger_blocks", "ledger_story", "meaning", "terms_block"]
+__all__ = ["NOTES", "ledger_blocks", "ledger_story", "meaning", "terms_block"]
 
 MOST_TERMS = 8
 _WIDEST_WINDOW = 12
 
+_CHECKS = {
+    "terms": "its terms, in double precision",
+    "reference": "the reference engine",
+    "compiled": "the compiled engine",
+    "finite difference": "a small change, tried",
+}
 _MADE = {
     "product": "It is a product.",
     "function": "It is a function of {count}.",
     "copy": "It is another number, moved to this place.",
     "constant": "It is a constant.",
 }
-_NOTES = {
+NOTES = {
     "winner": "wins",
     "winner, tied": "wins: the first among equals",
     "tie": "equal, but not the first",
     "loser": "loses",
-    "padding": "padding",
 }
+"""What a term's note is called in a story; others are called as they are."""
 
 
 def ledger_story(ledger: Ledger, most: int = MOST_TERMS) -> Story:
@@ -62,7 +69,7 @@ def ledger_story(ledger: Ledger, most: int = MOST_TERMS) -> Story:
     story = Story(f"{ledger.address} = {number(ledger.value)}")
     story.extend(ledger_blocks(ledger, most))
     if ledger.terms:
-        story.add(Heading("Is it so?"), Paragraph(_verified(ledger)))
+        story.add(Heading("Is it so?"), *_verified(ledger))
     onward = _onward(ledger)
     if onward:
         story.add(Heading("Where to go from here"), *map(Paragraph, onward))
@@ -109,7 +116,7 @@ def terms_block(ledger: Ledger, most: int = MOST_TERMS) -> Terms:
     if ledger.how == "sum" and count > len(chosen):
         rest = math.fsum((*ledger.terms.values, *(-term.value for term in chosen)))
     lines = tuple(
-        Term(term.formula, term.formula_with_numbers, term.value, _NOTES.get(term.note, term.note))
+        Term(term.formula, term.formula_with_numbers, term.value, NOTES.get(term.note, term.note))
         for term in chosen
     )
     return Terms(str(ledger.address), lines, ledger.total, count, rest, ledger.how == "sum")
@@ -120,7 +127,7 @@ def meaning(operation: str) -> str:
 
     Example:
         >>> meaning("max_pool2d")
-        'Max pooling: the largest number of every window'
+        'Max pooling: every output pixel is the largest of a window of input pixels'
     """
     found = operations().get(operation)
     if found is None:
@@ -208,18 +215,23 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _verified(ledger: Ledger) -> str:
-    difference = abs(ledger.total - ledger.value)
-    text = (
-        f"The terms, put together in double precision, make {number(ledger.total, 9)}; "
-        f"the network, in single precision, recorded {number(ledger.value, 9)}."
+def _verified(ledger: Ledger) -> Iterator[Block]:
+    made = ledger.verify(finite_difference=ledger.address.is_gradient)
+    yield Paragraph(
+        f"The network, in single precision, recorded {number(made.value, 9)}. What other ways to "
+        f"the same number come to, and how far that is off, in units of its last binary place "
+        f"(ulp):"
     )
-    if difference:
-        scale = abs(ledger.value) or 1.0
-        text += f" They differ by {number(difference / scale, 2)} of it: rounding."
-    else:
-        text += " The two are the same."
-    return text
+    rows = tuple(
+        (
+            _CHECKS.get(check.name, check.name),
+            number(check.value, 9),
+            f"{number(check.ulp, 3)} ulp",
+            "agrees" if check.passed else "DIFFERS",
+        )
+        for check in made.checks
+    )
+    yield Table(("way", "number", "off by", ""), rows, left=frozenset({0, 3}))
 
 
 def _mentioned(ledger: Ledger) -> list[Named]:

@@ -220,7 +220,7 @@ def _terms(terms: Terms) -> Iterator[RenderableType]:
     rule = "─" * max(len(shown), *(len(row[2]) for row in terms.rows)) if terms.rows else ""
     grid.add_row("", "", Text(rule, style="dim"), "")
     grid.add_row(Text(terms.name, style="bold cyan"), "", Text(shown, style="bold"), "")
-    yield Padding(grid, (0, 0, 0, _INDENT), expand=False)
+    yield Padding(grid, (0, 0, 0, _INDENT))
     if terms.remark:
         yield Padding(
             Text(terms.remark.capitalize() + ".", style="dim"), (0, 0, 0, _INDENT), expand=False
@@ -239,6 +239,6 @@ def _table(table: Table) -> Iterator[RenderableType]:
         )
     for row in table.rows:
         grid.add_row(*map(Text, row))
-    yield Padding(grid, (0, 0, 0, _INDENT), expand=False)
+    yield Padding(grid, (0, 0, 0, _INDENT))
     if table.caption:
         yield Padding(_sentence(table.caption, "dim"), (0, 0, 0, _INDENT), expand=False)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +40,7 @@ _FEW = 40
 _SPOT_CHECKS = 24
 _MOST_PATTERNS = 400
 _MOST_LEAVES = 60_000
+_LOOK = 40  # what one look costs besides, in nodes
 
 
 @dataclass(frozen=True)
@@ -159,32 +159,31 @@ def read(parts: Sequence[tuple[Expression, Locate]], tables: Tables) -> Seen:
                 return "v", function, node.value, *inside
 
     trees = []
-    for expression, locate in parts:
+    for expression, locate in parts:  # noqa: B007  # `leaf` asks the part's own `locate`
         trees.append(walk(expression, "", root=len(parts) == 1))
-    pattern = trees[0] if len(trees) == 1 else ("+", *trees)
+    pattern = trees[0] if len(trees) == 1 else ("p", *trees)
     return Seen(pattern, tuple(name for _, name in groups), tuple(bases))
 
 
 def learn(
-    shape: Cells, look: Callable[[Cells], Seen | None], seconds: float, generator: Any
+    shape: Cells, look: Callable[[Cells], Seen | None], effort: int, generator: Any
 ) -> Account | None:
-    """Return how the accounts of a tensor's numbers are found; None if there is no time for it.
+    """Return how the accounts of a tensor's numbers are found; None if that takes too long.
 
     Args:
         shape: The tensor's shape, the batch axis included.
         look: Gives the account of one number; None for one that was given.
-        seconds: How long it may take.
+        effort: How much may be looked at, in nodes of accounts. It is not counted in seconds, so
+            that the same trace always makes the same page.
         generator: Chooses the cells of the spot checks.
     """
     if not math.prod(shape):
         return None
     middle = tuple(n // 2 for n in shape)
-    look(middle)  # the first look may compute a tensor
-    start = time.perf_counter()
     first = look(middle)
     if first is None or _leaves(first.pattern) > _MOST_LEAVES:
         return None
-    each = (time.perf_counter() - start + _timed(lambda: look(middle))) / 2
+    each = _leaves(first.pattern) + _LOOK
     known: dict[Cells, Seen | None] = {}
 
     def cached(cell: Cells) -> Seen | None:
@@ -193,20 +192,14 @@ def learn(
         return known[cell]
 
     probes = sum(min(n, _FEW) for n in shape) + _SPOT_CHECKS
-    if each * probes > seconds:
+    if each * probes > effort:
         return None
-    found = _by_axes(shape, cached, generator, round(seconds / max(each, 1e-6)))
-    if found is None and each * math.prod(shape) < seconds:
+    found = _by_axes(shape, cached, generator, effort // each)
+    if found is None and each * math.prod(shape) < effort:
         found = _one_by_one(shape, cached)
     if found is None or sum(_leaves(tree) for tree, _ in found.patterns) > _MOST_LEAVES:
         return None
     return found
-
-
-def _timed(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
 
 
 def _leaves(pattern: Pattern) -> int:
@@ -249,10 +242,10 @@ def _by_axes(
     if math.prod(map(len, representatives)) > _MOST_PATTERNS:
         return None
     for corner in itertools.product(*representatives):
-        seen = look(corner)
-        if seen is None:
+        met = look(corner)
+        if met is None:
             return None
-        account.corners.append([account.number_of(seen), *seen.bases])
+        account.corners.append([account.number_of(met), *met.bases])
     for _ in range(_SPOT_CHECKS):
         cell = tuple(int(generator.integers(n)) for n in shape)
         if _foretold(account, classes, cell) != look(cell):

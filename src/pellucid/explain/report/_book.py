@@ -8,11 +8,11 @@ import math
 import operator
 import re
 import sys
-import time
 import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,9 +33,9 @@ __all__ = ["Book"]
 LARGEST = 64 * 2**20
 """A tensor of more bytes is shown only where its numbers are not made for the page alone."""
 
-_PACKED = 0.9
-_SECONDS = 3.0
-_ALL_SECONDS = 15.0
+_PACKED = 0.93
+_PLACE = 60
+_EFFORT = 3_000_000
 
 
 class Book:
@@ -56,7 +56,7 @@ class Book:
         self.tables = Tables(self._whole)
         self._add_remarks()
         self._accounts = self._learn_accounts()
-        self._room -= len(zlib.compress(json.dumps(self._accounts).encode()))
+        self._room -= len(self.data()) * 3 // 4 + _PLACE * len(list(self._keys()))
         for name, table in self.tables.arrays().items():
             self._arrays[name] = self._add(table)
         self._add_tensors()
@@ -133,7 +133,7 @@ class Book:
         return np.stack(rows)
 
     def _keys(self) -> Iterable[tuple[int, str]]:
-        """Yield every tensor and quantity, with its rank: what is shown first when room is short."""
+        """Yield every tensor and quantity with its rank: what comes first when room is short."""
         for tensor in self.trace.addresses():
             bytes_ = 4 * math.prod(tensor.shape) * (tensor.samples or 1)
             weight = tensor.kind == "weight"
@@ -150,13 +150,9 @@ class Book:
     def _learn_accounts(self) -> dict[str, Any]:
         learned: dict[str, Any] = {}
         generator = np.random.default_rng(0)
-        start = time.perf_counter()
         for _, key in sorted(self._keys(), key=lambda pair: pair[0]):
-            left = _ALL_SECONDS - (time.perf_counter() - start)
             shape = self._key_shape(key)
-            account = learn(
-                shape, lambda cell, key=key: self._look(key, cell), min(_SECONDS, left), generator
-            )
+            account = learn(shape, partial(self._look, key), _EFFORT, generator)
             if account is not None:
                 learned[key] = account.to_json()
                 if account.each is not None:
@@ -233,7 +229,7 @@ class Book:
             estimate = _PACKED * 4 * math.prod(shape)
             waiting = [k for order, k in ranked[position:] if order == ranked[position][0]]
             share = self._room / len(waiting)
-            if estimate <= share or estimate <= 4096:
+            if estimate <= share or estimate <= min(4096, self._room):
                 self._arrays[key] = self._add(self._whole(key))
             elif shape[-1:] > (1,):
                 planes = self._planes(key, int(share / (estimate / shape[-1])))

@@ -76,7 +76,7 @@ export function accountOf(book, address) {
     const values = parts.map((part) => part.value);
     const missing = values.includes(undefined);
     const value = (compute) => (missing ? undefined : compute());
-    if (kind === "+") return { kind: "sum", parts, value: value(() => exactSum(values)) };
+    if (kind === "+" || kind === "p") return { shares: kind === "p", kind: "sum", parts, value: value(() => exactSum(values)) };
     if (kind === "*") return { kind: "product", parts, value: value(() => values.reduce((a, b) => a * b, 1)) };
     if (kind === "m") return { kind: "maximum", parts, value: value(() => Math.max(...values)) };
     if (kind === "r") return { kind: "call", name: node[1], parts, value: recorded, recorded: true };
@@ -131,7 +131,7 @@ export function ledgerOf(book, address) {
   let how = node.kind;
   let parts = [];
   if (node.kind === "sum" || node.kind === "product") {
-    parts = summands(tree);
+    parts = node.shares ? node.parts.flatMap(summands) : summands(tree);
     how = parts.length > 1 || node.kind === "sum" ? "sum" : "product";
   } else if (node.kind === "maximum" || node.kind === "call") parts = node.parts;
   else parts = [node];
@@ -151,7 +151,8 @@ export function ledgerOf(book, address) {
 /** The cell of a term to follow: towards the input, or for a gradient towards the loss. */
 export function leading(book, node) {
   const found = [...cells(node)];
+  const made = found.filter((cell) => ["result", "input"].includes(book.split(cell.key).tensor.kind));
   return found.find((cell) => cell.key.endsWith(".grad"))
-    ?? found.find((cell) => ["result", "input"].includes(book.split(cell.key).tensor.kind))
-    ?? found[0];
+    ?? made.find((cell) => cell.value === Math.max(...made.map(({ value }) => value)))
+    ?? made[0] ?? found[0];
 }

@@ -52,7 +52,9 @@ const unique = (numbers) => [...new Set(numbers)].sort((a, b) => a - b);
 
 function naming(book, factor) {
   if (factor.kind === "cell") return factor.key;
-  return factor.kind === "call" ? `${factor.name.replace("'", "′")}(${factor.parts.map((p) => naming(book, p)).join(", ")})` : factor.name ?? "";
+  if (factor.kind !== "call") return factor.name ?? "";
+  const inside = factor.parts.map((part) => naming(book, part) || "…").join(", ");
+  return `${factor.name.replace("'", "′")}(${inside})`;
 }
 
 function matrix(book, rows, cols, at, value, title, link) {
@@ -109,26 +111,33 @@ function map(arranged, entries) {
 }
 
 function few(book, ledger) {
+  const sign = (words) => h("span", { class: "sign" }, words);
   const box = (factor) => {
     const target = factor.kind === "cell" ? book.format(book.address(factor.key, factor.offset)) : null;
     const name = target ? h("a", { href: `#${target}` }, target) : naming(book, factor);
     return h("span", { class: "box" }, h("b", {}, text(factor.value, 5)), h("small", {}, name));
   };
-  return h("div", { class: "chain" }, ledger.terms.slice(0, 8).map((term, i) => [
-    i ? h("span", { class: "sign" }, ledger.how === "sum" ? "+" : ",") : null,
-    factors(term.node).map((factor, k) => [k ? h("span", { class: "sign" }, "×") : null, box(factor)]),
-  ]), ledger.terms.length > 8 ? h("span", {}, `… ${ledger.terms.length - 8} more`) : null,
-  ["product", "sum"].includes(ledger.how) ? h("span", { class: "sign" }, "=") : null,
-  ["product", "sum"].includes(ledger.how) ? h("span", { class: "box" }, h("b", {}, text(ledger.total, 5)), h("small", {}, "total")) : null);
+  const between = ledger.how === "sum" ? "+" : ",";
+  const terms = ledger.terms.slice(0, 8).map((term, i) => [
+    i ? sign(between) : null,
+    factors(term.node).map((factor, k) => [k ? sign("×") : null, box(factor)]),
+  ]);
+  const more = ledger.terms.length > 8 ? h("span", {}, `… ${ledger.terms.length - 8} more`) : null;
+  const result = [sign("="), h("span", { class: "box" }, h("b", {}, text(ledger.recorded ?? ledger.total, 5)), h("small", {}, "recorded"))];
+  const named = ledger.how === "call" ? ledger.tree.name ?? ledger.tree.inner?.name : ledger.how === "maximum" ? "max" : null;
+  const inside = named ? [sign(`${named.replace("'", "′")} (`), terms, more, sign(")")] : [terms, more];
+  return h("div", { class: "chain" }, inside, result);
 }
+
+const largest = (node) => Math.max(Math.abs(node.value), ...(node.inner ? [node.inner] : node.parts ?? []).map(largest));
 
 /** How far the terms, added up here, are from the number that was recorded. */
 export function difference(ledger) {
   if (ledger.total === undefined || ledger.recorded === undefined || ledger.fromRecord || ledger.how === "given") return null;
   const gap = Math.abs(ledger.total - ledger.recorded);
-  const unit = 2 ** (Math.floor(Math.log2(Math.abs(ledger.recorded) || 1e-38)) - 23);
   if (gap === 0) return "exactly the number recorded";
-  return `rounding difference ${text(gap, 2)}, which is ${text(gap / unit, 2)} units in the last place of float32`;
+  const unit = 2 ** (Math.floor(Math.log2(largest(ledger.tree) || 1e-38)) - 23);
+  return `${text(gap, 2)} from the number recorded, by rounding: ${text(gap / unit, 2)} units in the last place (float32) of the largest number on the way`;
 }
 
 function sums(book, ledger, arranged, plane, choose) {
@@ -144,7 +153,7 @@ function sums(book, ledger, arranged, plane, choose) {
   if (missing) return h("p", { class: "total" }, "Some of these numbers are not in this file, so their sum is not shown; recorded: ", h("b", {}, text(ledger.recorded)), ".");
   const line = h("p", { class: "total" }, others.length ? `${arranged.layout.name(plane)}: ` : "Together: ", h("b", {}, text(here, 5)),
     others.length ? [` + ${plural(others.length, "other plane")}: `, h("b", {}, text(exactSum(others.map(([, sum]) => sum)), 5))] : null,
-    rest, " = ", h("b", {}, text(ledger.total)), h("span", { class: "aside" }, ` — ${difference(ledger)}.`));
+    rest, " = ", h("b", {}, text(ledger.total)), h("span", { class: "aside" }, ` (recorded: ${text(ledger.recorded)})`));
   if (!others.length) return line;
   const all = [[plane, here], ...others].sort((a, b) => a[0] - b[0]);
   const size = Math.max(...all.map(([, sum]) => Math.abs(sum)));
@@ -168,7 +177,8 @@ export function arithmetic(book, address, plane, choose) {
   const ledger = ledgerOf(book, address);
   const arranged = ledger.terms.length > 1 ? arrange(book, ledger) : null;
   if (!ledger.tree) return { ledger, arranged, parts: [] };
-  if (!arranged || !arranged.planes.size) return { ledger, arranged, parts: [few(book, ledger)] };
+  const scattered = arranged && ledger.terms.length < 5 && arranged.rest.length;
+  if (!arranged || !arranged.planes.size || scattered) return { ledger, arranged, parts: [few(book, ledger)] };
   const chosen = arranged.planes.has(plane) ? plane : busiest(arranged);
   const entries = arranged.planes.get(chosen);
   const made = tables(book, ledger, entries);

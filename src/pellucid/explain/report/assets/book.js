@@ -2,6 +2,8 @@
 
 const TYPES = { f4: Float32Array, f8: Float64Array, i4: Int32Array };
 
+const SMALL = 50_000;
+
 function bytesOf(id) {
   const element = document.getElementById(id);
   const plain = atob(element.textContent.trim());
@@ -30,18 +32,22 @@ async function unpack(bytes, entry) {
 const product = (sizes) => sizes.reduce((a, b) => a * b, 1);
 
 export class Book {
-  /** Read what the page carries. */
+  /** Read what the page carries: at first the small tensors, and when `rest` is there all. */
   static async open() {
     const json = new TextDecoder().decode(await inflate(bytesOf("book")));
-    const book = new Book(JSON.parse(json));
+    const strange = /"(NaN|-?Infinity)"/.test(json);
+    const revive = (_, value) => (/^(NaN|-?Infinity)$/.test(value) ? Number(value) : value);
+    const book = new Book(JSON.parse(json, strange ? revive : undefined));
     const bytes = bytesOf("numbers");
     const wanted = Object.entries(book.arrays);
     for (const account of Object.values(book.accounts)) if (account.each) wanted.push([null, account.each, account]);
-    await Promise.all(wanted.map(async ([key, entry, account]) => {
-      const numbers = await unpack(bytes, entry);
+    const load = ([key, entry, account]) => unpack(bytes, entry).then((numbers) => {
       if (account) account.each = numbers;
       else book.numbers.set(key, numbers);
-    }));
+    });
+    const isSmall = ([, entry]) => entry.n <= SMALL;
+    await Promise.all(wanted.filter(isSmall).map(load));
+    book.rest = Promise.all(wanted.filter((each) => !isSmall(each)).map(load));
     return book;
   }
 
@@ -103,6 +109,7 @@ export class Book {
     const see = (value) => {
       if (value === undefined) return;
       found.count++;
+      if (!Number.isFinite(value)) return;
       found.sum += value;
       if (value < found.least) found.least = value;
       if (value > found.most) found.most = value;
@@ -111,6 +118,7 @@ export class Book {
     };
     if (offsets) for (const offset of offsets) see(this.number(key, start + offset));
     else for (let i = 0; i < length; i++) see(this.number(key, start + i));
+    if (found.least > found.most) found.least = found.most = 0;
     found.size = Math.max(Math.abs(found.least), Math.abs(found.most));
     if (!offsets) this.sizes.set(name, found);
     return found;

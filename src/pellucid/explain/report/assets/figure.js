@@ -7,6 +7,8 @@ import { describe, legend, paintPlane, paintTile } from "./paint.js";
 const TILES = 64;
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
+const whenIdle = window.requestIdleCallback ?? ((action) => setTimeout(action, 30));
+
 export class Figure {
   /**
    * @param options { book, key, sample, title, room, tiles, onpick(address), onhover(address | null),
@@ -22,6 +24,7 @@ export class Figure {
     this.canvas = h("canvas", {
       tabindex: "0",
       role: "application",
+      "data-key": this.key,
       "aria-roledescription": "tensor",
       onpointermove: (event) => this.hover(event),
       onpointerleave: () => this.onhover?.(null),
@@ -47,12 +50,12 @@ export class Figure {
   paint() {
     const { layout, plane } = this;
     const here = this.cursor && this.cursor.plane === plane ? this.cursor.row * layout.cols + this.cursor.col : null;
-    const room = Math.min(this.room, this.element.parentElement?.clientWidth - 8 || this.room);
+    const room = Math.min(this.room, this.element.clientWidth - 2 || this.room);
     this.scale = paintPlane(this.canvas, this.book, this.key, this.sample, layout, plane, room, this.marks.get(plane), here);
     const { tensor, quantity } = this.book.split(this.key);
     const sizes = tensor.shape.length ? tensor.shape.join(" × ") : "one number";
     const which = layout.planes > 1 ? h("span", { class: "plane" }, layout.name(plane)) : null;
-    replace(this.caption, h("b", {}, this.title ?? this.key), " ", h("span", { class: "shape" }, sizes), which);
+    replace(this.caption, h("b", {}, this.title ?? this.key), h("span", { class: "shape" }, sizes), which);
     const told = describe(this.book, this.key, this.sample, layout, plane);
     const keys = this.onpick ? " Arrow keys move from number to number, Page Up and Page Down from plane to plane, Enter opens the account." : "";
     this.canvas.setAttribute("aria-label", `${tensor.name}${quantity ? `, ${quantity}` : ""}, ${told}.${keys}`);
@@ -77,17 +80,19 @@ export class Figure {
     this.block = block;
     const { layout } = this;
     const [first, last] = [block * TILES, Math.min((block + 1) * TILES, layout.planes)];
-    const width = layout.cols * 2 * Math.max(1, Math.round(40 / (layout.cols * 2)));
+    const width = Math.min(30, layout.cols * Math.max(1, Math.round(30 / layout.cols)));
     const tiles = [];
+    const waiting = [];
     for (let plane = first; plane < last; plane++) {
-      const canvas = h("canvas", { style: { width: `${Math.min(width, 64)}px` } });
+      const canvas = h("canvas", { style: { width: `${width}px` } });
       const told = describe(this.book, this.key, this.sample, layout, plane);
       tiles.push(h("button", {
         type: "button", class: "tile", "data-plane": plane, "aria-label": told, title: told,
         onclick: () => this.onplane?.(plane),
       }, canvas));
-      paintTile(canvas, this.book, this.key, this.sample, layout, plane);
+      waiting.push(() => paintTile(canvas, this.book, this.key, this.sample, layout, plane));
     }
+    whenIdle(() => waiting.forEach((paint) => paint()));
     const turn = (to, sign, name) => h("button", {
       type: "button", class: "turn", "aria-label": name, disabled: to < 0 || to * TILES >= layout.planes,
       onclick: () => this.onplane?.(Math.min(to * TILES, layout.planes - 1)),

@@ -1,6 +1,6 @@
 // Accounts as MathML: with addresses, or with the numbers in their places.
 
-import { m, text } from "./dom.js";
+import { h, m, text } from "./dom.js";
 
 const MOST = 6;
 const symbol = (sign) => m("mo", {}, sign);
@@ -22,6 +22,7 @@ function atom(words, node, numbers) {
 function sum(parts, book, numbers) {
   const chosen = parts.length > MOST ? [...parts.slice(0, 3), null, parts[parts.length - 1]] : parts;
   const row = m("mrow");
+  if (!parts.length) return m("mn", {}, "0");
   chosen.forEach((part, i) => {
     const negative = part?.kind === "product" && part.parts.length > 1 && part.parts[0].value === -1
       && part.parts[0].kind === "constant";
@@ -72,10 +73,27 @@ export function formula(node, book, numbers) {
   return m("mrow", {}, shown.flatMap((part, i) => (i ? [symbol(numbers ? "×" : "·"), part] : [part])));
 }
 
-/** "left = account", which may wrap, as one <math>. */
+/** "left = account = right" as pieces of mathematics between which a line may break. */
 export function equation(left, node, book, numbers, right = null) {
-  return m("math", { display: "block" },
-    m("mrow", {}, left, symbol("="), formula(node, book, numbers), right === null ? [] : [symbol("="), numeral(right)]));
+  const pieces = [];
+  const piece = (...parts) => pieces.push(m("math", {}, m("mrow", {}, parts)), " ");
+  if (left) piece(left, symbol("="));
+  const whole = formula(node, book, numbers);
+  const first = pieces.length ? null : symbol("=");
+  if (node.kind !== "sum") piece(first ?? [], whole);
+  else {
+    let row = first ? [first] : [];
+    for (const part of [...whole.children]) {
+      if (part.localName === "mo" && row.length && row[row.length - 1].localName !== "mo") {
+        piece(row);
+        row = [];
+      }
+      row.push(part);
+    }
+    piece(row);
+  }
+  if (right !== null) piece(symbol("="), numeral(right));
+  return h("span", { class: "equation" }, pieces);
 }
 
 export const label = name;

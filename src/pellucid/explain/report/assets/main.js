@@ -1,6 +1,6 @@
 // The page: one address is looked at; everything shown follows from it.
 
-import { cells, accountOf } from "./account.js";
+import { accountOf, cells, ledgerOf } from "./account.js";
 import { arithmetic } from "./arithmetic.js";
 import { Book } from "./book.js";
 import { h, replace, text } from "./dom.js";
@@ -12,6 +12,7 @@ import { showLedger, ways } from "./panel.js";
 
 const $ = (selector) => document.querySelector(selector);
 const MOST_SOURCES = 4;
+const ROOM = 176;
 
 class Page {
   constructor(book) {
@@ -169,22 +170,22 @@ class Page {
     this.built = wanted;
     const { book, address } = this;
     const shared = {
-      book, sample: address.sample, tiles: true, room: 230,
+      book, sample: address.sample, tiles: true, room: ROOM,
       onkey: (event) => this.key(event),
     };
     const own = [tensor.name, ...tensor.quantities.filter((q) => q === "grad" || q === "updated").map((q) => `${tensor.name}.${q}`)]
       .filter((key) => book.has(key));
     if (!own.includes(address.key) && book.has(address.key)) own.push(address.key);
-    const titles = { "": "the numbers", grad: "the gradients, ∂loss/∂number", updated: "after the update" };
+    const titles = { "": "", grad: " · gradient", updated: " · updated" };
     const focus = own.map((key) => new Figure({
-      ...shared, key, title: `${tensor.name} — ${titles[book.split(key).quantity] ?? book.split(key).quantity}`,
+      ...shared, key, title: tensor.name + (titles[book.split(key).quantity] ?? ` · ${book.split(key).quantity}`),
       onpick: (to) => this.go(to, { focus: "canvas" }),
       onmove: (to) => this.go(to, { replaceState: true, focus: "canvas" }),
       onhover: (to) => this.preview(to),
       onplane: (plane) => this.plane(key, plane),
     }));
     const large = [...this.sources.keys()].filter((key) => book.has(key) && !own.includes(key)
-      && book.split(key).tensor.kind !== "setting" && book.split(key).tensor.shape.length).slice(0, MOST_SOURCES);
+      && this.isDrawn(book.split(key).tensor)).slice(0, MOST_SOURCES);
     const reading = large.map((key) => new Figure({
       ...shared, key,
       onpick: (to) => this.go(to),
@@ -198,6 +199,11 @@ class Page {
     replace("#sources", reading.map((figure) => figure.element));
     replace("#focus", focus.map((figure) => figure.element));
     $("#reads").hidden = !reading.length;
+  }
+
+  /** Whether a source is drawn large: biases and their kind are only written. */
+  isDrawn(tensor) {
+    return tensor.kind === "weight" ? tensor.shape.length > 1 : tensor.shape.length > 0 && tensor.kind !== "setting";
   }
 
   /** Move windows and cursors to an address, and write its arithmetic out. */
@@ -283,6 +289,10 @@ class Page {
 
   controls() {
     const { book } = this;
+    $(".skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      $("#ledger-title").focus();
+    });
     replace("#model", book.model);
     replace("#notes", book.notes.map((note) => h("p", {}, note)));
     $("#go").addEventListener("submit", (event) => {
@@ -313,6 +323,16 @@ class Page {
     $("#theme").addEventListener("click", () => this.theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
   }
 
+  /** All numbers are there: show those that were not. */
+  complete() {
+    this.book.sizes.clear();
+    this.built = null;
+    const held = document.activeElement?.closest("figure")?.dataset.key;
+    this.render();
+    if (held) this.figures.find((figure) => figure.key === held)?.canvas.focus({ preventScroll: true });
+    document.documentElement.dataset.complete = "true";
+  }
+
   theme(name) {
     document.documentElement.dataset.theme = name;
     this.overview.draw(this.address.sample, this.gradients);
@@ -324,10 +344,15 @@ class Page {
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 document.documentElement.dataset.theme = dark.matches ? "dark" : "light";
-Book.open().then((book) => {
+Book.open().then(async (book) => {
+  const large = Object.entries(book.arrays).some(([key, { n }]) => n > 50_000 && location.hash.startsWith(`#${key.split(".")[0]}`));
+  if (large) await book.rest;
   const page = new Page(book);
+  book.rest.then(() => page.complete());
+  // For the browser's console: pellucid.ledger("conv2d.output[5,7,3]").
+  globalThis.pellucid = { book, ledger: (address) => ledgerOf(book, book.parse(address)) };
   dark.addEventListener("change", () => page.theme(dark.matches ? "dark" : "light"));
-  document.documentElement.dataset.ready = "true";
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }).catch((error) => {
   replace("#message", `This page could not be opened: ${error.message}. It needs a browser of 2023 or later.`);
   throw error;

@@ -33,8 +33,14 @@ export class Overview {
     const stages = book.tensors.filter((tensor) => ["input", "result"].includes(tensor.kind));
     replace(this.element, stages.map((tensor, i) => this.card(tensor, sample, gradients, i)));
     const kept = book.tensors.filter((tensor) => tensor.kind === "weight");
-    replace(this.weights, kept.map((tensor) => this.card(tensor, sample, gradients, null)));
-    this.weights.closest("details").hidden = !kept.length;
+    const box = this.weights.closest("details");
+    box.hidden = !kept.length;
+    box.ontoggle = () => {
+      if (!box.open) return;
+      replace(this.weights, kept.map((tensor) => this.card(tensor, sample, gradients, null)));
+      if (this.marked) this.mark(this.marked);
+    };
+    box.ontoggle();
   }
 
   card(tensor, sample, gradients, position) {
@@ -59,6 +65,7 @@ export class Overview {
 
   /** Mark the tensor that is looked at, what it reads and what reads it. */
   mark(name) {
+    this.marked = name;
     const reads = new Set(this.book.byName.get(name).reads ?? []);
     for (const [other, card] of this.cards) {
       const chosen = other === name;

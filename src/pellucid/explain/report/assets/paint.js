@@ -10,6 +10,8 @@ const THEMES = {
 
 export const isDark = () => document.documentElement.dataset.theme === "dark";
 const palette = () => THEMES[isDark() ? "dark" : "light"];
+const BLACK = [0, 0, 0];
+const WHITE = [255, 255, 255];
 const mix = (from, to, share) => from.map((part, i) => Math.round(part + (to[i] - part) * share));
 export const css = (colour) => `rgb(${colour.join(" ")})`;
 
@@ -20,11 +22,10 @@ export function isPicture(book, key) {
 }
 
 /** The colour of a number of a tensor whose largest number, in size, is `size`. */
-export function colour(value, size, picture = false) {
-  const { zero, above, below, none } = palette();
+export function colour(value, size, picture = false, { zero, above, below, none } = palette()) {
   if (value === undefined) return none;
   const share = size ? Math.min(Math.abs(value) / size, 1) : 0;
-  if (picture) return mix([0, 0, 0], [255, 255, 255], share);
+  if (picture) return mix(BLACK, WHITE, share);
   return mix(zero, value < 0 ? below : above, share ** 0.75);
 }
 
@@ -59,13 +60,13 @@ export function paintTile(canvas, book, key, sample, layout, plane) {
   const { size } = book.range(key, sample);
   const picture = isPicture(book, key);
   const from = start(book, key, sample);
-  const { ink } = palette();
+  const shades = palette();
   const dots = draw(layout.cols * 2, layout.rows * 2, (x, y) => {
     const offset = layout.offset(plane, y >> 1, x >> 1);
     if (offset === null) return null;
     const value = book.number(key, from + offset);
-    const shade = colour(value, size, picture);
-    return value < 0 && (x + y) % 2 ? mix(shade, ink, 0.3) : shade;
+    const shade = colour(value, size, picture, shades);
+    return value < 0 && (x + y) % 2 ? mix(shade, shades.ink, 0.3) : shade;
   });
   canvas.width = dots.width;
   canvas.height = dots.height;
@@ -84,13 +85,14 @@ export function paintMosaic(canvas, book, key, sample, layout, largest) {
   const { size } = book.range(key, sample);
   const picture = isPicture(book, key);
   const from = start(book, key, sample);
+  const shades = palette();
   const total = [columns * (width + gap) - gap, lines * (height + gap) - gap];
   const dots = draw(total[0], total[1], (x, y) => {
     const [px, py] = [x % (width + gap), y % (height + gap)];
     const plane = Math.floor(y / (height + gap)) * columns + Math.floor(x / (width + gap));
     if (px >= width || py >= height || plane >= shown) return null;
     const offset = layout.offset(plane, Math.floor((py * layout.rows) / height), Math.floor((px * layout.cols) / width));
-    return offset === null ? null : colour(book.number(key, from + offset), size, picture);
+    return offset === null ? null : colour(book.number(key, from + offset), size, picture, shades);
   });
   canvas.width = dots.width;
   canvas.height = dots.height;
@@ -116,9 +118,10 @@ export function paintPlane(canvas, book, key, sample, layout, plane, room, marks
 export function paintNumbers(canvas, { rows, cols }, value, size, room, { picture = false, marks, cursor = null } = {}) {
   const ratio = Math.max(1, Math.round(window.devicePixelRatio || 1));
   const scale = Math.max(2, Math.min(44, Math.floor(room / Math.max(rows, cols))));
+  const shades = palette();
   const dots = draw(cols, rows, (x, y) => {
     const number = value(x, y);
-    return number === null ? null : colour(number, size, picture);
+    return number === null ? null : colour(number, size, picture, shades);
   });
   canvas.width = cols * scale * ratio;
   canvas.height = rows * scale * ratio;

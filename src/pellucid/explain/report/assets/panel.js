@@ -2,12 +2,12 @@
 
 import { cells, exactSum, factors, leading, ledgerOf } from "./account.js";
 import { difference } from "./arithmetic.js";
-import { count, h, m, plural, replace, text } from "./dom.js";
+import { count, h, plural, replace, text } from "./dom.js";
 import { definitions, equation, label } from "./formula.js";
 
 const SHOWN = 10;
 const WAYS = {
-  sum: (n) => `It is a sum of ${plural(n, "term")}.`,
+  sum: (n) => (n ? `It is a sum of ${plural(n, "term")}.` : "Nothing that leads to the loss reads this number: its gradient is 0."),
   product: () => "It is a product.",
   maximum: (n) => `It is the largest of ${plural(n, "candidate")}.`,
   call: (n) => `It is a function of ${plural(n, "number")}.`,
@@ -49,6 +49,7 @@ function factorCell(book, factor) {
   if (factor.kind === "cell") return [value, " ", go(book, factor)];
   const inside = [...cells(factor)].slice(0, 1).map((cell) => go(book, cell));
   const name = factor.kind === "call" ? factor.name.replace("'", "′") : factor.name ?? "";
+  if (/^[-−]?\d+$/.test(name)) return value;
   return [value, " ", h("span", { class: "name" }, name, inside.length ? [" of ", inside] : null)];
 }
 
@@ -99,7 +100,7 @@ export function ways(book, address) {
   const ledger = ledgerOf(book, address);
   const order = [...ledger.terms].sort((a, b) => Math.abs(b.value ?? 0) - Math.abs(a.value ?? 0));
   const winner = ledger.terms.find((term) => term.note === "winner");
-  const first = winner ?? order.find((term) => leading(book, term.node));
+  const first = winner ?? (ledger.how === "call" ? ledger.terms : order).find((term) => leading(book, term.node));
   const strongest = first ? leading(book, first.node) : null;
   const same = { key: tensor.name, offset: book.offset(address) };
   if (quantity === "grad") return { back: same, forward: strongest, ledger, reading: [] };
@@ -124,7 +125,7 @@ function besides(book, address) {
 function formulas(book, address, ledger) {
   const name = label(book.format(address));
   const parts = [h("div", { class: "formula" }, equation(name, ledger.tree, book, false)),
-    h("div", { class: "formula" }, equation(m("mrow", {}, label("")), ledger.tree, book, true, ledger.total))];
+    h("div", { class: "formula" }, equation(null, ledger.tree, book, true, ledger.total))];
   for (const named of [...definitions(ledger.tree).values()].slice(0, 6)) {
     parts.push(h("div", { class: "formula small" }, equation(label(named.name), named.inner, book, true, named.value)));
   }
@@ -162,7 +163,7 @@ export function showLedger(panel, book, address, mode, setMode) {
       }, name))) : null,
       h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Terms" }, table(book, ledger, chosen)),
       ledger.how === "maximum" || ledger.total === undefined ? null
-        : h("p", { class: "sum" }, "Added up: ", h("b", { id: "total" }, text(ledger.total, 9)), gap ? h("span", { class: "aside" }, ` — ${gap}.`)
+        : h("p", { class: "sum" }, ledger.how === "sum" ? "Added up: " : "Worked out: ", h("b", { id: "total" }, text(ledger.total, 9)), gap ? h("span", { class: "aside" }, ` — ${gap}.`)
           : ledger.fromRecord ? h("span", { class: "aside" }, " — the function’s value as recorded.") : null),
     ] : null,
     besides(book, address),
