@@ -276,3 +276,24 @@ def test_kernels_for_arm_pass_the_verifier_and_code_generation() -> None:
     for section in module.schedule.sections():
         emit_section(module.schedule.module, "section", section)
     assert "fmla" in target.assembly(module.schedule.module, arm)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    code = (
+        "import os, numpy as np, pellucid as keras\n"
+        "m = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])\n"
+        "x = np.ones((64, 8, 8, 3), 'float32')\n"
+        "m.predict(x, batch_size=64, verbose=0)\n"
+        "child = os.fork()\n"
+        "m.predict(x, batch_size=64, verbose=0)\n"
+        "if child:\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+        "    print('both')\n"
+        "else:\n"
+        "    os._exit(0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "both\n"

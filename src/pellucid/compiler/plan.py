@@ -7,6 +7,8 @@ buffer once, for one batch size; a step then allocates nothing but what it retur
 from __future__ import annotations
 
 import ctypes
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -169,6 +171,7 @@ class Plan:
         self.compiled = compiled
         self.batch_size = batch_size
         self.team = runtime.team()
+        self._lock = threading.Lock()
         self.chunk = chunk_size(batch_size)
         self.chunks = -(-batch_size // self.chunk)
         self._table = np.zeros(max(1, len(compiled.schedule.places)), np.uint64)
@@ -312,6 +315,8 @@ class Plan:
             node.output: node.op.forward(*(self._value(v) for v in node.inputs if v is not None))
             for node in self._penalty_nodes
         }
+        if self.team.process != os.getpid():  # after a fork, whose child has no threads but this
+            self.team = runtime.team()
         table = self._table.ctypes.data
         for section, control, (function, address) in self._runs:
             if function is not None:
@@ -367,8 +372,9 @@ class Plan:
     ) -> list[Array]:
         """Return the program's outputs."""
         given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
-        self._run(given)
-        values = self._finish()
+        with self._lock:
+            self._run(given)
+            values = self._finish()
         return [values[output] for output in self.compiled.program.outputs]
 
     def train(

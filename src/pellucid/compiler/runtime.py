@@ -112,11 +112,13 @@ class Team:
 
     Attributes:
         threads: How many there are, the calling one included.
+        process: The process they belong to.
     """
 
     def __init__(self, threads: int, target: Target) -> None:
         provide_symbols()
         self.threads = threads
+        self.process = os.getpid()
         self._busy = threading.Lock()
         self._mailbox = np.zeros(STATE + 8 * threads, np.int64)
         self._wake = np.zeros(max(threads, 1), np.int64)

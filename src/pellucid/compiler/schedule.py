@@ -211,6 +211,9 @@ class Schedule:
         self.places: list[Place] = []
         self._kernels: dict[Hashable, str] = {}
         self._floor = 0
+        # By place, the last phases of its writers and readers: (those in chains, the others).
+        self._writers: dict[Place, tuple[int, int]] = {}
+        self._readers: dict[Place, tuple[int, int]] = {}
 
     def place(self, name: str, shape: Sequence[int], **options: Any) -> Place:
         """Return a new place."""
@@ -269,16 +272,21 @@ class Schedule:
         self._floor = max((job.level for job in self.jobs), default=-1) + 1
 
     def _settle(self, job: Job) -> None:
-        """Find the first phase in which the job can run."""
+        """Find the first phase in which the job can run: after what it depends on.
+
+        Jobs that follow the samples may share a phase with those before them in the chain.
+        """
         level = self._floor
-        for earlier in self.jobs:
-            touches = any(p in earlier.writes for p in job.reads) or any(
-                p in earlier.reads for p in job.writes
-            )
-            if touches:
-                together = job.chained and earlier.chained
-                level = max(level, earlier.level + (0 if together else 1))
+        for touched, by in ((job.reads, self._writers), (job.writes, self._readers)):
+            for place in touched:
+                chained, other = by.get(place, (-1, -1))
+                level = max(level, other + 1, chained + (0 if job.chained else 1))
         job.level = level
+        for touched, by in ((job.writes, self._writers), (job.reads, self._readers)):
+            for place in touched:
+                chained, other = by.get(place, (-1, -1))
+                mine = (max(chained, level), other) if job.chained else (chained, max(other, level))
+                by[place] = mine
         self.jobs.append(job)
 
     def sections(self) -> list[Section]:
@@ -304,20 +312,21 @@ class Schedule:
 
     def _join_chains(self) -> None:
         """Move each job that follows the samples to the phase of the first that needs it."""
-        for position in reversed(range(len(self.jobs))):
-            job = self.jobs[position]
-            if not job.chained:
-                continue
-            latest = None
-            for later in self.jobs[position + 1 :]:
-                touches = any(p in job.writes for p in later.reads) or any(
-                    p in job.reads for p in later.writes
+        never = 1 << 30
+        readers: dict[Place, int] = {}
+        writers: dict[Place, int] = {}
+        for job in reversed(self.jobs):
+            if job.chained:
+                latest = min(
+                    [never]
+                    + [readers.get(place, never) for place in job.writes]
+                    + [writers.get(place, never) for place in job.reads]
                 )
-                if touches:
-                    bound = later.level if later.chained else later.level - 1
-                    latest = bound if latest is None else min(latest, bound)
-            if latest is not None:
-                job.level = max(job.level, latest)
+                job.level = max(job.level, latest) if latest < never else job.level
+            bound = job.level if job.chained else job.level - 1
+            for touched, by in ((job.reads, readers), (job.writes, writers)):
+                for place in touched:
+                    by[place] = min(by.get(place, never), bound)
 
     def _find_scratch(self) -> None:
         """Find the places that need be there for one sample at a time alone.

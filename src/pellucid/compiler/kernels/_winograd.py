@@ -49,13 +49,22 @@ TILES = 32
 """About how many tiles are between the two transforms at a time."""
 
 
+CACHE = 2**20
+"""How many bytes of weights a core has at hand without waiting."""
+
+
 def winograd_pays(width: Width, s: Sweep, strides: tuple[int, int]) -> bool:
     """Whether it takes fewer cycles than the direct form: enough channels, enough pixels."""
     rows, columns = s.run.taps
     window = rows.count == columns.count == 3 and strides == (1, 1)
     plain = window and columns.x == s.x_column and rows.x == s.x_row and columns.x == s.run.depth
     enough = s.run.depth >= 16 and s.outputs >= 2 * width.lanes and s.rows * s.columns >= 36
-    return plain and enough
+    # For each pair of channels, in multiply-adds; the transforms take a quarter more, and weights
+    # that do not fit the second-level cache are read at 16 bytes a cycle.
+    direct = 9 * s.rows * s.columns
+    tiles = 16 * -(-s.rows // 2) * -(-s.columns // 2)
+    fits = 64 * s.run.depth * s.outputs <= CACHE
+    return plain and enough and 1.25 * tiles + (0 if fits else 8 * width.lanes) < direct
 
 
 def _block_rows(s: Sweep) -> int:
