@@ -17,6 +17,10 @@ from pellucid.compiler import plan as plans
 GUARD = 4096
 """Bytes before and after every buffer that nothing may write to."""
 MARK = 0xAB
+KINDS = (
+    *("conv", "conv", "conv", "depthwise", "pool", "norm", "act", "pad", "add", "join", "drop"),
+    *("crop", "up", "scale"),
+)
 
 
 @pytest.fixture
@@ -66,10 +70,7 @@ def random_model(seed: int) -> keras.Model:
     for _ in range(rng.integers(2, 7)):
         height, width, channels = x.shape[1:]
         small = min(height, width) < 4
-        kind = pick(
-            "conv", "conv", "conv", "depthwise", "pool", "norm", "act", "pad", "add", "join", "drop",
-            "crop", "up", "scale",
-        )  # fmt: skip
+        kind = pick(*KINDS)
         if kind == "conv":
             groups = channels if rng.random() < 0.1 else 1
             x = layers.Conv2D(
