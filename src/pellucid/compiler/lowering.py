@@ -361,8 +361,8 @@ class Builder:
             if group.node.op.name in VIEWS:
                 source = group.node.inputs[0]
                 if self.wants(source):
-                    dx, add = self.claim(source)
-                    self.copy(group.layer, self.gradient(group.output), dx, add=add)
+                    dx, further = self.claim(source)
+                    self.copy(group.layer, self.gradient(group.output), dx, add=further)
             elif group.kernels is None:
                 self._python_backward(group)
             else:
