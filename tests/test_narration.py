@@ -39,6 +39,7 @@ from pellucid.explain.narration.ledgers import meaning, terms_block
 from pellucid.explain.narration.numbers import Format, number
 from pellucid.explain.narration.pipelines import pipeline_story
 from pellucid.explain.narration.text import renderables
+from pellucid.explain.narration.traces import prediction_table
 from pellucid.explain.pipeline import make_pipeline, train
 from pellucid.ops._registry import operations
 
@@ -301,6 +302,18 @@ def test_a_number_is_checked_in_its_story(trace: Trace) -> None:
         checks = [b for b in story.blocks if isinstance(b, Table)][-1]
         assert len(checks.rows) >= ways
         assert {row[-1] for row in checks.rows} == {"agrees"}
+
+
+def test_outputs_of_any_shape_are_named() -> None:
+    layers = keras.layers
+    mask = keras.Sequential([layers.Input((4, 4, 1)), layers.Conv2D(1, 3, activation="sigmoid")])
+    text = narrate(explain(mask, np.ones((4, 4, 1)))).to_text()
+    assert f"{mask.layers[0].name}.output[1,1,0]" in text
+    yes = keras.Sequential([layers.Input((3,)), layers.Dense(1, activation="sigmoid")])
+    rows = prediction_table(explain(yes, np.ones(3), class_names=["no", "yes"])).rows
+    assert [row[0] for row in rows] == ["yes"]
+    line = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
+    assert "What comes out" in narrate(explain(line, np.ones(3))).to_text()
 
 
 def test_only_ledgers_traces_and_paths_are_narrated() -> None:
