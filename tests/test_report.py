@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from explain_models import random_trace
-from pellucid.errors import ArgumentError
+from pellucid.errors import ArgumentError, NameLookupError
 from pellucid.explain.report import _asset, _script, notebook_frame, render, write
 from pellucid.explain.report._accounts import Account, Seen, learn
 from pellucid.explain.report._binary import Binary
@@ -133,3 +133,21 @@ def test_accounts_are_found_again(rule, one_by_one):
 def test_accounts_that_take_too_long_are_left_out():
     assert learn((4, 60), padded, 100, np.random.default_rng(0)) is None
     assert learn((4, 60), lambda _: None, 10**6, np.random.default_rng(0)) is None
+
+
+def test_traces_ledgers_and_models_show_the_page_in_a_notebook(trace):
+    ledger = trace["input[1,2,0]"]
+    for shown in (trace, ledger, trace.model):
+        frame = shown._repr_html_()
+        assert frame.startswith("<iframe")
+        assert 'sandbox="allow-scripts"' in frame
+    assert "data-start=&quot;input[1,2,0]&quot;" in ledger._repr_html_()
+
+
+def test_a_page_opens_at_an_address(trace, tmp_path):
+    path = tmp_path / "page.html"
+    page = trace.to_html(path, start="loss")
+    assert path.read_text(encoding="utf-8") == page
+    assert 'data-start="loss"' in page
+    with pytest.raises(NameLookupError):
+        trace.to_html(start="los")

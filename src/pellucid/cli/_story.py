@@ -12,7 +12,7 @@ from pellucid.cli._output import Output, shown_path
 if TYPE_CHECKING:
     from pellucid.explain.narration import Story
 
-__all__ = ["format_option", "pair", "tell"]
+__all__ = ["format_option", "pair", "tell", "tell_page"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -36,17 +36,24 @@ def tell(story: Story, form: str, path: str | None, output: Output) -> None:
     """Print a story, or write it into a file."""
     from pellucid.explain.narration import render
     from pellucid.explain.narration.text import renderables
-    from pellucid.formats._atomic import atomic_write
 
-    if path is not None:
-        atomic_write(path, render(story, form).encode())
-        output.line(f"Written to {shown_path(path)}")
-    elif form == "text" and output.console.is_terminal:
+    if path is None and form == "text" and output.console.is_terminal:
         width = min(output.console.width, _WIDEST)
         for renderable in renderables(story, width):
             output.console.print(renderable, width=width)
     else:
-        click.echo(render(story, form))
+        tell_page(render(story, form), path, output)
+
+
+def tell_page(text: str, path: str | None, output: Output) -> None:
+    """Print a text as it is, or write it into a file."""
+    from pellucid.formats import atomic_write
+
+    if path is None:
+        click.echo(text)
+        return
+    atomic_write(path, text.encode())
+    output.line(f"Written to {shown_path(path)}")
 
 
 def pair(text: str, option: str) -> tuple[int, int]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from pellucid.cli._output import Output, quiet_option
-from pellucid.cli._story import format_option, tell
+from pellucid.cli._story import format_option, tell, tell_page
 
 if TYPE_CHECKING:
     from pellucid.explain.narration import Story
+    from pellucid.explain.trace import Trace
 
 __all__ = ["command"]
 
@@ -53,8 +54,11 @@ def command(
 
     Without --model, IMAGE goes through the smallest network there is: grey, 28 × 28, a kernel,
     ReLU, max pooling, two neurons, softmax, loss, gradient, and a few steps of training. With
-    --model, the way from the pixels to the model's answer and back is told. With --at, one number.
+    --model, the way from the pixels to the model's answer and back is told; as HTML, it is a page
+    in which every number can be seen and followed. With --at, one number.
     """
+    from pellucid.explain.narration import narrate
+
     output = Output()
     if model is None:
         story = _pipeline(image, at, target, kernel or _KERNEL, steps or 5)
@@ -62,7 +66,13 @@ def command(
         for name, value in (("--kernel", kernel), ("--steps", steps)):
             if value is not None:
                 raise click.UsageError(f"{name} is for the network without --model.")
-        story = _model(output, image, model, at, target)
+        trace = _trace(output, image, model, target)
+        if form == "html":
+            if at is not None:
+                trace.address(at)
+            tell_page(trace.to_html(start=at or ""), out, output)
+            return
+        story = narrate(trace if at is None else trace[at])
     tell(story, form, out, output)
 
 
@@ -94,12 +104,11 @@ def _class_number(target: str) -> int:
     return int(target)
 
 
-def _model(output: Output, image: str, path: str, at: str | None, target: str | None) -> Story:
+def _trace(output: Output, image: str, path: str, target: str | None) -> Trace:
     from pellucid import load_model
     from pellucid.cli._preparation import preparation
     from pellucid.data import ImagePreprocessing
     from pellucid.errors import DataError
-    from pellucid.explain.narration import narrate
     from pellucid.explain.trace import explain
 
     network = load_model(path)
@@ -109,5 +118,4 @@ def _model(output: Output, image: str, path: str, at: str | None, target: str | 
     names = prepare.class_names
     known = names is not None and target in names
     right = int(target) if target is not None and target.isdecimal() and not known else target
-    trace = explain(network, prepare(image), target=right, class_names=names)
-    return narrate(trace if at is None else trace[at])
+    return explain(network, prepare(image), target=right, class_names=names)

@@ -240,6 +240,9 @@ class Ledger:
             "notes": self.notes,
         }
 
+    def _repr_html_(self) -> str:
+        return self.trace.notebook_html(self.address)
+
     def __repr__(self) -> str:
         return (
             f"<Ledger {self.address} = {number(self.value)}: {self.how}, {len(self.terms)} terms>"

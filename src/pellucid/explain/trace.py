@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Trace", "explain"]
 
 RATE = "learning_rate"
+NOTEBOOK_BYTES = 1_500_000
+"""How large a trace's page may become in a notebook's cell."""
 
 
 def explain(
@@ -239,6 +241,37 @@ class Trace:
             "tensors": [tensor.to_dict() for tensor in self.tensors.values()],
             "notes": self.notes,
         }
+
+    def to_html(
+        self, path: Any = None, max_bytes: int = 3_000_000, start: str | Address = ""
+    ) -> str:
+        """Return the trace as one self-contained page, and write it to `path` if one is given.
+
+        Args:
+            path: The file to write.
+            max_bytes: How large the page may become; what does not fit is left out, and said so.
+            start: The address that the page opens at.
+
+        Raises:
+            ArgumentError: `max_bytes` leaves no room for numbers.
+            OSError: The file cannot be written.
+        """
+        from pellucid.explain.report import render
+        from pellucid.formats import atomic_write
+
+        page = render(self, max_bytes, str(self.address(start)) if start else "")
+        if path is not None:
+            atomic_write(path, page.encode())
+        return page
+
+    def notebook_html(self, start: str | Address = "") -> str:
+        """Return the page as a frame for a notebook's cell, opened at the address `start`."""
+        from pellucid.explain.report import notebook_frame
+
+        return notebook_frame(self.to_html(max_bytes=NOTEBOOK_BYTES, start=start))
+
+    def _repr_html_(self) -> str:
+        return self.notebook_html()
 
     def __repr__(self) -> str:
         loss = "no loss" if self.loss is None else f"loss {number(self.loss)}"

@@ -62,6 +62,18 @@ class Model(Trainer):
 
         render(self, line_length, print_fn)
 
+    def _repr_html_(self) -> str | None:
+        """In a notebook: the page of every number, for an input of zeros; None if not built."""
+        if not self.built:
+            return None
+        import numpy as np
+
+        from pellucid.explain import explain
+
+        blank = [np.zeros((1, *(n or 1 for n in t.shape[1:])), "float32") for t in self.inputs]
+        page: str = explain(self, blank[0] if len(blank) == 1 else blank).notebook_html()
+        return page
+
     def get_config(self) -> dict[str, Any]:
         """Return the model's layers and how they are connected, as JSON, with Keras' keys."""
         from pellucid.models._config import functional_config

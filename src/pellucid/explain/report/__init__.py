@@ -46,7 +46,7 @@ _SCRIPTS = (
 )
 
 
-def render(trace: Trace, max_bytes: int = MAX_BYTES) -> str:
+def render(trace: Trace, max_bytes: int = MAX_BYTES, start: str = "") -> str:
     """Return the page as text.
 
     Args:
@@ -54,6 +54,7 @@ def render(trace: Trace, max_bytes: int = MAX_BYTES) -> str:
         max_bytes: How large the page may become. What does not fit is left out, the optimiser's
             memory first, and of large tensors the planes in which least happens; the page says so
             wherever a number is missing.
+        start: The address that the page opens at, unless a link into it names another.
 
     Raises:
         ArgumentError: `max_bytes` leaves no room for numbers.
@@ -66,6 +67,7 @@ def render(trace: Trace, max_bytes: int = MAX_BYTES) -> str:
     style, script = _asset("style.css"), _script()
     parts = {
         "title": html.escape(trace.model.name),
+        "start": html.escape(start, quote=True),
         "style": style,
         "script": script,
         "style_hash": _hash(style),
@@ -77,7 +79,9 @@ def render(trace: Trace, max_bytes: int = MAX_BYTES) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], _asset("page.html"))
 
 
-def write(trace: Trace, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> None:
+def write(
+    trace: Trace, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES, start: str = ""
+) -> None:
     """Write the page to a file, which is never left half written.
 
     Raises:
@@ -85,7 +89,7 @@ def write(trace: Trace, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES
     """
     from pellucid.formats import atomic_write
 
-    atomic_write(path, render(trace, max_bytes).encode())
+    atomic_write(path, render(trace, max_bytes, start).encode())
 
 
 def notebook_frame(page: str, height: int = 760) -> str:

@@ -47,7 +47,7 @@ class Page {
   }
 
   fromHash() {
-    const written = decodeURIComponent(location.hash.slice(1));
+    const written = decodeURIComponent(location.hash.slice(1)) || document.documentElement.dataset.start;
     if (!written) return null;
     const address = this.book.parse(written);
     if (typeof address !== "string") return address;
