@@ -434,3 +434,36 @@ def test_terms_of_a_long_sum_are_a_sequence(trace):
         terms[32]
     (term,) = terms.containing(trace.address("input@1[2,3,0]"))
     assert str(term.main) == "conv.pre_activation@1[1,2,2].grad"
+
+
+def test_the_compiled_engine_is_asked_too() -> None:
+    pytest.importorskip("llvmlite")
+    pellucid.utils.set_random_seed(0)
+    model = pellucid.Sequential(
+        [
+            layers.Input((7, 7, 2)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    trace = explain(model, np.random.default_rng(0).random((2, 7, 7, 2), "f4"), [0, 2])
+    names = [layer.name for layer in model.layers]
+    for address in (
+        f"{names[0]}.pre_activation@1[2,3,1]",
+        f"{names[1]}.output[1,0,3]",
+        f"{names[3]}.output[2]",
+        "loss",
+        f"{names[0]}.kernel[1,2,0,3].grad",
+        f"{names[3]}.bias[1].grad",
+        "input@1[3,3,1].grad",
+    ):
+        found = trace[address].verify()
+        assert found["compiled"].passed, str(found)
+    kernel = model.layers[0].get_weights()
+    model.layers[0].set_weights([2 * w for w in kernel])
+    again = explain(model, np.zeros((1, 7, 7, 2), "f4"), 0)
+    model.layers[0].set_weights(kernel)  # its machine code would now read other weights
+    assert "compiled" not in [c.name for c in again["loss"].verify().checks]

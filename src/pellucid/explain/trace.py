@@ -19,6 +19,7 @@ from pellucid.graph import Node, Value
 from pellucid.ops._operation import Array
 
 if TYPE_CHECKING:
+    from pellucid.explain._compiled import CompiledRun
     from pellucid.explain.change import Change
     from pellucid.explain.paths import Path
     from pellucid.explain.receptive_field import ReceptiveField
@@ -110,6 +111,7 @@ class Trace:
             Gradients(self.recording, setup.program.outputs[0]) if setup.has_loss else None
         )
         self.update = Update(self)
+        self.compiled: CompiledRun | None = None
         self.tensors = self._tensors()
         self._silent = layer_names(self.model, "") - {*self.layers, *self.tensors}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.errors import ArgumentError
+from pellucid.explain._compiled import CompiledRun
 from pellucid.explain._recording import Recording
 from pellucid.explain._rerun import Rerun
 from pellucid.explain.formula import number
@@ -172,7 +173,22 @@ def reference_value(trace: Trace, address: Address) -> float | None:
     return float(engine.forward(only, _fed(recording), given)[value][address.cell])
 
 
-ENGINES: dict[str, Callable[[Trace, Address], float | None]] = {"reference": reference_value}
+def compiled_value(trace: Trace, address: Address) -> float | None:
+    """Return the number as machine code computes it; None for what that does not hand out."""
+    if address.tensor not in trace.names.values() or address.index is None:
+        return None
+    if address.quantity and not address.is_gradient:
+        return None
+    if trace.compiled is None:
+        trace.compiled = CompiledRun(trace.recording)
+    array = trace.compiled.array(trace.value_of(address), address.is_gradient)
+    return None if array is None else float(array[address.cell])
+
+
+ENGINES: dict[str, Callable[[Trace, Address], float | None]] = {
+    "reference": reference_value,
+    "compiled": compiled_value,
+}
 """What computes a number anew, by name; None for a number that an engine does not make."""
 
 
