@@ -297,3 +297,23 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "both\n"
+
+
+def test_views_keep_the_shapes_of_their_own() -> None:
+    def model():
+        inputs = keras.Input((48,))
+        image = layers.Reshape((4, 4, 3))(inputs)
+        same = layers.Conv2D(5, 3, padding="same", activation="relu")(image)
+        valid = layers.Conv2D(4, 3)(image)
+        joined = layers.Concatenate()(
+            [layers.Flatten()(image), layers.Flatten()(same), layers.Flatten()(valid)]
+        )
+        again = layers.Conv2D(6, 3, padding="same")(layers.Reshape((12, 12, 1))(joined))
+        top = layers.Dense(10, activation="softmax")(layers.Flatten()(again))
+        return keras.Model(inputs, top), (48,)
+
+    fast, losses, outputs = trained(model, OPTIMIZERS["sgd"], "auto")
+    slow, expected, answers = trained(model, OPTIMIZERS["sgd"], "reference")
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    np.testing.assert_allclose(outputs, answers, atol=1e-4)
+    close(fast.get_weights(), slow.get_weights())

@@ -242,8 +242,10 @@ class Builder:
         producer = next(n for n in self.program.nodes if n.output is value)
         if producer.op.name in VIEWS:
             source = self.place(producer.inputs[0])
-            if source.frame == NO_FRAME:
-                return source
+            if source.frame == self._frames.get(value, NO_FRAME) == NO_FRAME:
+                view = self.schedule.view(source, known(value.shape[1:]))
+                view.keep = view.keep or value in self.program.outputs
+                return view
         frame = self._frames.get(value, NO_FRAME)
         place = self.schedule.place(value.name, known(value.shape[1:]), frame=frame)
         place.keep = value in self.program.outputs
@@ -266,23 +268,23 @@ class Builder:
 
     def gradient(self, value: Value) -> Place:
         """Return where the gradient of a value is, for the job that uses it."""
-        return self._gradients[self.place(value)]
+        return self.schedule.view(self._gradients[self.place(value).root], known(value.shape[1:]))
 
     def has_gradient(self, value: Value) -> bool:
         """Whether any job has written the gradient of a value."""
-        return self._gradients.get(self.place(value)) in self._written
+        return self._gradients.get(self.place(value).root) in self._written
 
     def claim(self, value: Value | None) -> tuple[Place, bool]:
         """Return where to write a contribution to a gradient, and whether to add it."""
         assert value is not None
-        place = self.place(value)
+        place = self.place(value).root
         if place not in self._gradients:
             self._gradients[place] = self.schedule.place(f"d {place.name}", place.shape)
-            self._gradients[place].keep = value in self.wanted
         gradient = self._gradients[place]
+        gradient.keep = gradient.keep or value in self.wanted
         add = gradient in self._written
         self._written.add(gradient)
-        return gradient, add
+        return self.schedule.view(gradient, known(value.shape[1:])), add
 
     def weight_gradient(self, value: Value | None) -> tuple[Place, bool]:
         """Return where to write the gradient of a weight at once, and whether to add to it."""
@@ -330,9 +332,7 @@ class Builder:
             if value in self._readers or value in self.program.outputs:
                 self.place(value)
         for group in self.groups:
-            if group.node.op.name in VIEWS and self.place(group.output) is self.place(
-                group.node.inputs[0]
-            ):
+            if self._is_view(group):
                 group.reason = "a view: no work"
                 continue
             if group.kernels is None:
@@ -340,12 +340,17 @@ class Builder:
             else:
                 group.kernels.forward(self, group)
 
+    def _is_view(self, group: Group) -> bool:
+        """Whether a group is no work: its output has the memory of its input."""
+        source = group.node.inputs[0]
+        return group.op.name in VIEWS and self.place(group.output).root is self.place(source).root
+
     def backward(self) -> None:
         """Add the jobs of the backward pass; the gradients of the tail's inputs are there."""
         for group in reversed(self.groups):
             if group.output not in self._needed or not self.has_gradient(group.output):
                 continue
-            if group.node.op.name in VIEWS and group.reason == "a view: no work":
+            if self._is_view(group):
                 continue
             if group.kernels is None:
                 self._python_backward(group)
