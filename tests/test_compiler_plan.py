@@ -84,6 +84,8 @@ def mixed():
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x)), (10, 10, 2)
 
 
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
 MODELS = {"headline": headline, "average": average, "residual": residual, "mixed": mixed}
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.05),
@@ -219,7 +221,7 @@ def test_without_llvmlite_the_reference_runs_and_says_so(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PELLUCID_ENGINE": "auto"},
+        env=ENVIRONMENT | {"PELLUCID_ENGINE": "auto"},
     )
     assert done.stdout == "(4, 2)\n"
     assert len(done.stderr.splitlines()) == 1
@@ -294,7 +296,12 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         "    os._exit(0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=ENVIRONMENT,
     )
     assert done.stdout == "both\n"
 
