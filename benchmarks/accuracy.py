@@ -12,9 +12,9 @@ import time
 from typing import Any
 
 import numpy as np
-from pellucid.architectures import build
 
 import pellucid as keras
+from pellucid.architectures import build
 
 TARGET = 0.99
 

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from pellucid.architectures import build
 
 import pellucid as keras
+from pellucid.architectures import build
 
 
 def products(model: keras.Model, batch: int) -> list[tuple[int, int, int]]:

@@ -100,10 +100,15 @@ print(trace.array("conv2d.kernel.grad")[:, :, 0, 0].round(4))
 #
 # A pixel has a gradient too: every output that read it hands its share back. Nothing changes the
 # picture, but in a deeper network this is what the layer before it would get.
+#
+# One can see it in two ways: each output cell *scatters* its gradient over the pixels that it
+# read; or each pixel collects it, and that is again a convolution, with the kernel turned by 180°.
 
 # %%
 print(trace.array("input.grad")[:, :, 0].round(4))
-print(trace["input[1,2,0].grad"].formula_with_numbers)
+pixel = trace["input[1,2,0].grad"]
+print(narrate(pixel))
+scattered, correlated = pixel.scatter().total, pixel.correlation().total
 
 # %% [markdown]
 # ## Is it true?

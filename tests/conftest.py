@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from oracle.environment import Oracle, OracleUnavailableError, make_environment
 
 # Its modules run in another environment, and cannot be imported in this one.

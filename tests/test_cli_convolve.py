@@ -73,6 +73,19 @@ def test_misuse(capsys: pytest.CaptureFixture[str], arguments: tuple[str, str]) 
     assert arguments[0] in err
 
 
+def test_what_is_for_matrices_is_not_for_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (5, 5)).save("grey.png")
+    code, _, err = _run(capsys, "grey.png", "--kernel", "blur", "--all")
+    assert code == 2
+    assert "for matrices" in err
+
+
+def test_numbers_may_begin_with_a_minus(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _run(capsys, "--kernel", "-1 1", "--", "-3 2")
+    assert code == 0
+    assert "output[0,0] = 3 + 2 = 5" in out
+
+
 def test_a_picture_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     pixels = np.zeros((20, 30), np.uint8)
     pixels[:, 15:] = 255

@@ -94,6 +94,7 @@ def backpropagation_by_hand(n: Names) -> None:
     np.testing.assert_allclose(trace.array("conv2d.kernel.grad")[:, :, 0, 0], pixels, rtol=1e-6)
     assert n["promised"] == pytest.approx(n["actual"], rel=1e-2)
     assert n["verification"].passed
+    assert n["scattered"] == n["correlated"] == pytest.approx(share)
 
 
 def learn_the_kernel(n: Names) -> None:

@@ -21,6 +21,7 @@ from pellucid.explain import Trace, explain
 from pellucid.explain.kernels import KERNELS
 from pellucid.explain.narration import (
     FORMATS,
+    Equation,
     Formula,
     Heading,
     Matrix,
@@ -38,6 +39,7 @@ from pellucid.explain.narration.ledgers import meaning, terms_block
 from pellucid.explain.narration.numbers import Format, number
 from pellucid.explain.narration.pipelines import pipeline_story
 from pellucid.explain.narration.text import renderables
+from pellucid.explain.narration.traces import prediction_table
 from pellucid.explain.pipeline import make_pipeline, train
 from pellucid.ops._registry import operations
 
@@ -282,12 +284,36 @@ def test_a_path_multiplies_its_slopes(trace: Trace) -> None:
     assert number(path.gradient) in story.to_text()
 
 
+def test_an_input_gradient_is_seen_both_ways(trace: Trace) -> None:
+    story = narrate(trace["input[3,3,0].grad"])
+    assert any(isinstance(b, Heading) and b.text == "Seen both ways" for b in story.blocks)
+    equation = next(b for b in story.blocks if isinstance(b, Equation))
+    window, _, kernel, _, products = equation.parts
+    for row in zip(window.values, kernel.values, products.values, strict=True):
+        for delta, weight, product in zip(*row, strict=True):
+            assert product == pytest.approx(delta * weight, rel=1e-12)
+    for address in ("dense.kernel[3,1].grad", "pool.output[1,1,1].grad", "flatten.output[7].grad"):
+        assert not any(isinstance(b, Equation) for b in narrate(trace[address]).blocks)
+
+
 def test_a_number_is_checked_in_its_story(trace: Trace) -> None:
     for address, ways in (("conv2d.kernel[0,0,0,1].grad", 3), ("dense.output[1]", 2)):
         story = narrate(trace[address])
         checks = [b for b in story.blocks if isinstance(b, Table)][-1]
         assert len(checks.rows) >= ways
         assert {row[-1] for row in checks.rows} == {"agrees"}
+
+
+def test_outputs_of_any_shape_are_named() -> None:
+    layers = keras.layers
+    mask = keras.Sequential([layers.Input((4, 4, 1)), layers.Conv2D(1, 3, activation="sigmoid")])
+    text = narrate(explain(mask, np.ones((4, 4, 1)))).to_text()
+    assert f"{mask.layers[0].name}.output[1,1,0]" in text
+    yes = keras.Sequential([layers.Input((3,)), layers.Dense(1, activation="sigmoid")])
+    rows = prediction_table(explain(yes, np.ones(3), class_names=["no", "yes"])).rows
+    assert [row[0] for row in rows] == ["yes"]
+    line = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
+    assert "What comes out" in narrate(explain(line, np.ones(3))).to_text()
 
 
 def test_only_ledgers_traces_and_paths_are_narrated() -> None:

@@ -97,6 +97,8 @@ def command(
     elif is_file and Path(image).suffix.lower() in _TEXT_FILES:
         matrix = read_matrix(image)
     else:
+        if places or every or form != "text":
+            raise click.UsageError("--at, --all and --format are for matrices, not for pictures.")
         _convolve_picture(output, image, chosen, strides, sides, grayscale, out)
         return
     from pellucid.explain.narration import convolution_story

@@ -67,7 +67,8 @@ def command(
 
 
 def _pipeline(image: str, at: str | None, target: str | None, kernel: str, steps: int) -> Story:
-    from pellucid.data import ImagePreprocessing, read_image
+    from pellucid.data import ImagePreprocessing
+    from pellucid.data.image_header import read_header
     from pellucid.explain.kernels import get_kernel
     from pellucid.explain.narration import narrate
     from pellucid.explain.narration.pipelines import pipeline_story
@@ -77,11 +78,11 @@ def _pipeline(image: str, at: str | None, target: str | None, kernel: str, steps
     right = _TARGET if target is None else _class_number(target)
     chosen = get_kernel(kernel)
     network = make_pipeline(chosen)
-    original = read_image(image, "grayscale")
-    picture = ImagePreprocessing(SIZE, "grayscale", scale=1 / 255)(original)
+    picture = ImagePreprocessing(SIZE, "grayscale", scale=1 / 255)(image)
     if at is not None:
         return narrate(explain(network, picture, target=right)[at])
-    origin = f"{Path(image).name} has {original.height} × {original.width} pixels."
+    header = read_header(Path(image).read_bytes(), image)
+    origin = f"{Path(image).name} has {header.height} × {header.width} pixels."
     return pipeline_story(network, picture, chosen, right, steps, origin)
 
 

@@ -108,7 +108,9 @@ def _code(cell: Cell, in_colour: bool) -> Any:
 
     if in_colour:
         return Padding(
-            Syntax(cell.source, "python", theme="ansi_dark", background_color="default"),
+            Syntax(
+                cell.source, "python", theme="ansi_dark", background_color="default", word_wrap=True
+            ),
             (0, 0, 1, 2),
             expand=False,
         )

@@ -226,12 +226,8 @@ class Plan:
         for place in self.compiled.schedule.places:
             if place.external:
                 continue
-            count = {"sample": self.batch_size, "chunk": self.chunks, "whole": 1}[place.extent]
-            if place.scratch:
-                count = self.team.threads
-            size = count * place.stride * np.dtype(_ELEMENTS[place.element]).itemsize
             placed.append((place, total))
-            total += -(-size // 64) * 64 + 64
+            total += -(-self.size_of(place) // 64) * 64 + 64
         raw = np.zeros(total + 64, np.uint8)
         skip = -raw.ctypes.data % 64
         self._memory = raw[skip:]
@@ -241,6 +237,13 @@ class Plan:
             self._table[place.slot] = base + offset
             self._offsets[place] = offset
             self._arrays[place] = self._viewed(place, offset)
+
+    def size_of(self, place: Place) -> int:
+        """Return how many bytes a place takes."""
+        count = {"sample": self.batch_size, "chunk": self.chunks, "whole": 1}[place.extent]
+        if place.scratch:
+            count = self.team.threads
+        return count * place.stride * np.dtype(_ELEMENTS[place.element]).itemsize
 
     def _viewed(self, place: Place, offset: int) -> Array:
         kind = np.dtype(_ELEMENTS[place.element])

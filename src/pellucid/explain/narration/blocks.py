@@ -150,10 +150,15 @@ class Matrix:
             parts.append(f"columns {column}–{column + width - 1} of {self.shape[1]}")
         return ", ".join(parts)
 
-    @property
-    def remark(self) -> str:
-        """The caption, which part is shown, and how it is rounded."""
-        return "; ".join(part for part in (self.caption, self.extent, self.format.remark) if part)
+    def remark(self, marking: str) -> str:
+        """Return the caption, how the window is marked, which part is shown, how it is rounded.
+
+        Args:
+            marking: How whoever writes the matrix down marks its window: "in brackets".
+        """
+        window = f"window {marking}" if self.window is not None else ""
+        parts = (self.caption, window, self.extent, self.format.remark)
+        return "; ".join(part for part in parts if part)
 
     @property
     def format(self) -> Format:

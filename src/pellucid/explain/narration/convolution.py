@@ -6,6 +6,7 @@ output.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -136,8 +137,7 @@ def _around(sides: tuple[Pair, Pair]) -> str:
 
 
 def _position(position: tuple[int, int], account: Expression, windows: Windows) -> list[Block]:
-    if not isinstance(account, Sum):  # what conv2d states, without a bias, is a sum of products
-        raise TypeError(f"Expected a sum, received {type(account).__name__}.")
+    assert isinstance(account, Sum)  # what conv2d states, without a bias, is a sum of products
     size = windows.rows.window, windows.columns.window
     products = [p for p in account.terms if isinstance(p, Product)]
     padding = frozenset(
@@ -188,15 +188,11 @@ def _sums(where: str, products: tuple[tuple[float, ...], ...], total: float) -> 
     if len(flat) <= _MOST_IN_A_LINE:
         line = f"{_added(flat)} = {number(total)}"
         return [Formula(f"{where} = {line}", rf"\mathrm{{{where}}} = {_latex(line)}")]
-    rows = [Sum([_constant(v) for v in row]).value for row in products]
+    rows = [math.fsum(row) for row in products]
     line = f"{_added(rows)} = {number(total)}"
     return [
         Formula(f"row by row: {line}", rf"\text{{row by row: }} {_latex(line)}"),
     ]
-
-
-def _constant(value: float) -> Cell:
-    return Cell("product", (), value)
 
 
 def _added(values: Sequence[float]) -> str:

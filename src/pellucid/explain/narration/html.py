@@ -25,8 +25,9 @@ __all__ = ["to_html"]
 def to_html(story: Story) -> str:
     """Return the story as one `<section>`, without style or script.
 
-    A cell of a matrix's window has the class `window`, one of its padding `padding`, a negative
-    number `negative`.
+    A formula stands in plain text, and in LaTeX in its attribute `data-latex`. A cell of a
+    matrix's window has the class `window`, one of its padding `padding`, a negative number
+    `negative`.
     """
     inner = "\n".join([f"<h1>{escape(story.title)}</h1>", *map(_block, story.blocks)])
     return f'<section class="pellucid-story">\n{inner}\n</section>\n'
@@ -40,8 +41,10 @@ def _block(block: Block) -> str:
             return f"<p>{_sentence(text)}</p>"
         case Note(text):
             return f'<p class="note"><small>{_sentence(text)}</small></p>'
-        case Formula(plain):
-            return f'<p class="formula" role="math">{escape(plain)}</p>'
+        case Formula(plain, latex):
+            return (
+                f'<p class="formula" role="math" data-latex="{escape(latex)}">{escape(plain)}</p>'
+            )
         case Matrix():
             return _matrix(block)
         case Equation(parts):
@@ -65,7 +68,8 @@ def _block(block: Block) -> str:
 
 
 def _matrix(matrix: Matrix) -> str:
-    remark = f" ({escape(matrix.remark)})" if matrix.remark else ""
+    said = matrix.remark("marked")
+    remark = f" ({escape(said)})" if said else ""
     caption = f"<caption><code>{escape(matrix.name)}</code>{remark}</caption>"
     rows = []
     for r, row in enumerate(matrix.values):
@@ -81,7 +85,9 @@ def _matrix(matrix: Matrix) -> str:
                 if holds
             ]
             attribute = f' class="{" ".join(classes)}"' if classes else ""
-            cells.append(f"<td{attribute}>{escape(matrix.cell(r, c))}</td>")
+            text = escape(matrix.cell(r, c))
+            shown = f"<mark>{text}</mark>" if matrix.is_marked(r, c) else text
+            cells.append(f"<td{attribute}>{shown}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return f'<table class="matrix">{caption}<tbody>\n' + "\n".join(rows) + "\n</tbody></table>"
 

@@ -144,7 +144,8 @@ def _block(block: Block) -> str:
             size = "\\footnotesize" if len(latex) > _LONG else ""
             return f"{{{size}\\[\n{latex}\n\\]}}"
         case Matrix():
-            remark = f" ({escaped(block.remark)})" if block.remark else ""
+            said = block.remark("underlined")
+            remark = f" ({escaped(said)})" if said else ""
             return f"\\texttt{{{escaped(block.name)}}}{remark}\n\\[\n{_array(block)}\n\\]"
         case Equation(parts):
             shown = [

@@ -25,6 +25,7 @@ from pellucid.explain.narration.blocks import (
     Term,
     Terms,
 )
+from pellucid.explain.narration.correlations import both_ways
 from pellucid.explain.narration.numbers import number
 from pellucid.ops._registry import operations
 from pellucid.ops._terms import Named
@@ -68,6 +69,7 @@ def ledger_story(ledger: Ledger, most: int = MOST_TERMS) -> Story:
     """
     story = Story(f"{ledger.address} = {number(ledger.value)}")
     story.extend(ledger_blocks(ledger, most))
+    story.extend(both_ways(ledger))
     if ledger.terms:
         story.add(Heading("Is it so?"), *_verified(ledger))
     onward = _onward(ledger)
@@ -160,7 +162,7 @@ def window_of(ledger: Ledger) -> Matrix | None:
         np.asarray(whole)[:, :, channel],
         str(_whole(strongest)),
         window=window,
-        caption=f"{caption}; window in brackets" if caption else "window in brackets",
+        caption=caption,
         most=(max(most[0], 5), max(most[1], 7)),
     )
 

@@ -40,7 +40,8 @@ def _block(block: Block) -> str:
         case Formula(_, latex):
             return f"$$\n{latex}\n$$"
         case Matrix():
-            remark = f" ({_escaped(block.remark)})" if block.remark else ""
+            said = block.remark("in brackets")
+            remark = f" ({_escaped(said)})" if said else ""
             return f"`{block.name}`{remark}\n\n{_code(matrix_lines(block))}"
         case Equation(parts):
             return "\n\n".join(

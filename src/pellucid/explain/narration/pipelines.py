@@ -84,8 +84,9 @@ def _convolution(trace: Trace, kernel: Kernel) -> Iterator[Block]:
     made = trace.array("conv2d.pre_activation")[:, :, 0]
     row, column = map(int, np.unravel_index(int(made.argmax()), made.shape))
     yield Heading("2. Convolution: a kernel looks for something")
+    named = f"({kernel.name}) {kernel.description}" if kernel.source else f"is {kernel.description}"
     yield Paragraph(
-        f"This kernel ({kernel.name}) {kernel.description}. It slides over the picture; at every "
+        f"This kernel {named}. It slides over the picture; at every "
         f"place its weights are multiplied by the pixels below them, and the products are added."
     )
     yield Formula(

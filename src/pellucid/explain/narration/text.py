@@ -96,7 +96,7 @@ def _matrix(matrix: Matrix, width: int) -> Iterator[RenderableType]:
     from rich.text import Text
 
     shown, fits = _fitting(matrix, width - 2 * _INDENT)
-    remark = matrix.remark if fits else _narrowed(matrix, shown).remark
+    remark = (matrix if fits else _narrowed(matrix, shown)).remark("in brackets")
     yield _sentence(f"`{matrix.name}`" + (f" ({remark})" if remark else ""))
     lines = Text("\n").join(_lines(_narrowed(matrix, shown), labels=matrix.shape != (0, 0)))
     yield Padding(lines, (0, 0, 0, _INDENT), expand=False)

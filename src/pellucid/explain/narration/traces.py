@@ -45,19 +45,31 @@ def prediction_table(trace: Trace) -> Table:
     name = trace.outputs[0]
     values = np.ravel(trace.array(Address(name, None, 0)))
     order = np.argsort(-values, kind="stable")[:_MOST_CLASSES]
-    names = trace.class_names
+    shape = trace.tensors[name].shape
     rows = tuple(
-        (
-            names[i] if names and i < len(names) else str(i),
-            f"{values[i]:.4f}".replace("-", "−"),
-            f"{name}[{i}]",
-        )
+        (_label(trace, i, values.size), _four(values[i]), f"{name}[{_index(i, shape)}]")
         for i in map(int, order)
     )
     more = f"{values.size - len(rows):,} more are smaller; " if values.size > len(rows) else ""
     return Table(
         ("class", "output", "address"), rows, f"{more}rounded to 4 decimals", frozenset({0, 2})
     )
+
+
+def _label(trace: Trace, place: int, count: int) -> str:
+    """Return what an output stands for; the only output of two classes is the second one's."""
+    names = trace.class_names or []
+    if count == 1:
+        return names[1] if len(names) == 2 else ""
+    return names[place] if count == len(names) else str(place)
+
+
+def _index(place: int, shape: tuple[int, ...]) -> str:
+    return ",".join(str(int(i)) for i in np.unravel_index(place, shape))
+
+
+def _four(value: float) -> str:
+    return f"{value:.4f}".replace("-", "−")
 
 
 def _layers(trace: Trace) -> Table:

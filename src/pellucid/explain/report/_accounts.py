@@ -23,7 +23,17 @@ from typing import Any
 import numpy as np
 
 from pellucid.ops._operation import Array
-from pellucid.ops._terms import Call, Cell, Constant, Expression, Maximum, Named, Product, Sum
+from pellucid.ops._terms import (
+    Call,
+    Cell,
+    Constant,
+    Expression,
+    Maximum,
+    Named,
+    Product,
+    Sum,
+    Table,
+)
 
 __all__ = ["Account", "Locate", "Seen", "Tables", "learn", "read"]
 
@@ -116,53 +126,105 @@ def read(parts: Sequence[tuple[Expression, Locate]], tables: Tables) -> Seen:
 
     Args:
         parts: Expressions, each with what tells where its cells are: the tensor, and the place
-            in it, counted in numbers.
+            in it, counted in numbers. It is also asked with arrays for the indices.
         tables: Takes the functions that the page cannot evaluate.
     """
-    groups: dict[tuple[object, str], int] = {}
-    bases: list[int] = []
-    counter = itertools.count()
+    reader = _Reader(tables)
+    trees = []
+    for expression, locate in parts:
+        reader.locate = locate
+        trees.append(reader.walk(expression, "", root=len(parts) == 1))
+    return reader.seen(trees[0] if len(trees) == 1 else ("p", *trees))
 
-    def leaf(cell: Cell, scope: object) -> Pattern:
-        name, offset = locate(cell)
-        group = groups.setdefault((scope, name), len(groups))
-        if group == len(bases):
-            bases.append(offset)
-        return "c", group, offset - bases[group]
 
-    def walk(node: Expression, scope: object, root: bool = False) -> Pattern:
+class _Reader:
+    """Writes accounts as patterns; the cells of one tensor within one sum share a base."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.locate: Locate
+        self._groups: dict[tuple[str, str], int] = {}
+        self._bases: list[int] = []
+        self._sums = itertools.count()
+
+    def walk(self, node: Expression, scope: str, root: bool = False) -> Pattern:
         match node:
             case Cell():
-                return leaf(node, scope)
+                name, offset = self.locate(node)
+                group = self._group(scope, name, offset)
+                return "c", group, offset - self._bases[group]
             case Constant(name, value):
                 return "k", name, float(value)
+            case Sum(Table() as table):
+                return "+", *self._table(table, f"Σ{next(self._sums)}")
             case Sum(terms):
-                inner = next(counter) if len(terms) > 2 else scope
-                return "+", *[walk(term, inner) for term in terms]
+                inner = f"Σ{next(self._sums)}" if len(terms) > 2 else scope
+                return "+", *[self.walk(term, inner) for term in terms]
             case Product(factors):
-                return "*", *[walk(factor, scope) for factor in factors]
+                return "*", *[self.walk(factor, scope) for factor in factors]
             case Maximum(candidates):
-                inner = next(counter)
-                return "m", *[walk(candidate, inner) for candidate in candidates]
+                inner = f"Σ{next(self._sums)}"
+                return "m", *[self.walk(candidate, inner) for candidate in candidates]
             case Named(name, named):
-                return "n", name, walk(named, name)
-            case Call(function, arguments, evaluate):
-                inside = [walk(argument, scope) for argument in arguments]
-                if function in COMPUTED:
-                    return "f", function, *inside
-                if root:
-                    return "r", function, *inside
-                only = arguments[0]
-                if len(arguments) == 1 and isinstance(only, Cell):
-                    table = tables.name(function, locate(only)[0], evaluate)
-                    return "t", function, table, *inside
-                return "v", function, node.value, *inside
+                return "n", name, self.walk(named, name)
+            case Call():
+                return self._call(node, scope, root)
 
-    trees = []
-    for expression, locate in parts:  # noqa: B007  # `leaf` asks the part's own `locate`
-        trees.append(walk(expression, "", root=len(parts) == 1))
-    pattern = trees[0] if len(trees) == 1 else ("p", *trees)
-    return Seen(pattern, tuple(name for _, name in groups), tuple(bases))
+    def seen(self, pattern: Pattern) -> Seen:
+        """Return what was read, its bases in an order that does not depend on the cells met."""
+        order = sorted(self._groups)
+        numbers = [self._groups[key] for key in order]
+        if numbers != sorted(numbers):
+            pattern = _renumbered(pattern, {old: new for new, old in enumerate(numbers)})
+        return Seen(
+            pattern, tuple(name for _, name in order), tuple(self._bases[i] for i in numbers)
+        )
+
+    def _group(self, scope: str, name: str, offset: int) -> int:
+        group = self._groups.setdefault((scope, name), len(self._groups))
+        if group == len(self._bases):
+            self._bases.append(offset)
+        return group
+
+    def _table(self, table: Table, scope: str) -> list[Pattern]:
+        columns: list[list[Pattern]] = []
+        for column in table.columns:
+            name, places = self.locate(Cell(column.tensor, column.index, 0.0))  # type: ignore[arg-type]  # arrays for indices: all rows at once
+            offsets = np.broadcast_to(places, table.rows).tolist()
+            padding = [False] * table.rows
+            if column.is_padding is not None:
+                padding = np.broadcast_to(column.is_padding, table.rows).tolist()
+            inside = [offset for offset, out in zip(offsets, padding, strict=True) if not out]
+            group = self._group(scope, name, inside[0]) if inside else -1
+            base = self._bases[group] if inside else 0
+            columns.append(
+                [
+                    ("k", "padding", 0.0) if out else ("c", group, offset - base)
+                    for offset, out in zip(offsets, padding, strict=True)
+                ]
+            )
+        rows = (
+            columns[0] if len(columns) == 1 else [("*", *row) for row in zip(*columns, strict=True)]
+        )
+        return [*rows, *[self.walk(term, scope) for term in table.tail]]
+
+    def _call(self, node: Call, scope: str, root: bool) -> Pattern:
+        inside = [self.walk(argument, scope) for argument in node.arguments]
+        if node.function in COMPUTED:
+            return "f", node.function, *inside
+        if root:
+            return "r", node.function, *inside
+        only = node.arguments[0]
+        if len(node.arguments) == 1 and isinstance(only, Cell):
+            table = self.tables.name(node.function, self.locate(only)[0], node.evaluate)
+            return "t", node.function, table, *inside
+        return "v", node.function, node.value, *inside
+
+
+def _renumbered(pattern: Pattern, numbers: dict[int, int]) -> Pattern:
+    if pattern[0] == "c":
+        return "c", numbers[pattern[1]], pattern[2]
+    return tuple(_renumbered(p, numbers) if isinstance(p, tuple) else p for p in pattern)
 
 
 def learn(

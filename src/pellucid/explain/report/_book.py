@@ -240,9 +240,9 @@ class Book:
     def _planes(self, key: str, count: int) -> list[int]:
         """Choose the planes of a tensor (its last axis) in which most happens."""
         tensor, _ = self._split(key)
-        small = 4 * math.prod(tensor.shape) <= LARGEST
-        told = "grad" in tensor.quantities and small
-        whole = self._whole(_key(tensor.name, "grad" if told else ""))
+        if 4 * math.prod(self._key_shape(tensor.name)) > LARGEST:
+            return list(range(min(count, tensor.shape[-1])))
+        whole = self._whole(_key(tensor.name, "grad" if "grad" in tensor.quantities else ""))
         size = np.abs(whole).max(axis=tuple(range(whole.ndim - 1)))
         order = np.argsort(-size, kind="stable")[: max(count, 0)]
         return sorted(int(i) for i in order)

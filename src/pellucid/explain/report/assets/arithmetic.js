@@ -80,7 +80,8 @@ function tables(book, ledger, entries) {
   if (rows.length > WIDEST || cols.length > WIDEST || at.size !== entries.length) return null;
   const sample = factors(entries[0].term.node);
   const width = Math.max(...entries.map(({ term }) => factors(term.node).length));
-  const best = entries.find(({ term }) => term.note !== "padding") ?? entries[0];
+  const widest = entries.filter(({ term }) => factors(term.node).length === width);
+  const best = widest.find(({ term }) => term.note !== "padding") ?? widest[0];
   const link = (i) => ({ term }) => {
     const factor = factors(term.node)[i];
     return factor?.kind === "cell" ? book.format(book.address(factor.key, factor.offset)) : null;
