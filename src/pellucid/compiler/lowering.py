@@ -35,8 +35,6 @@ from pellucid.ops.max_pool2d import MaxPool2D
 __all__ = ["Builder", "Group"]
 
 VIEWS = ("flatten", "reshape")
-SHAPELESS = ("activation", "dense", "dropout")
-"""Operations whose kernels read a row of numbers, whatever the shape of the place it lies in."""
 BLOCK = 4096
 """How many numbers one piece of an elementwise job over weights has."""
 
@@ -244,25 +242,14 @@ class Builder:
         producer = next(n for n in self.program.nodes if n.output is value)
         if producer.op.name in VIEWS:
             source = self.place(producer.inputs[0])
-<<<<<<< HEAD
             if source.frame == self._frames.get(value, NO_FRAME) == NO_FRAME:
                 view = self.schedule.view(source, known(value.shape[1:]))
                 view.keep = view.keep or value in self.program.outputs
                 return view
-=======
-            if source.frame == NO_FRAME and self._is_row(value):
-                return source
->>>>>>> main
         frame = self._frames.get(value, NO_FRAME)
         place = self.schedule.place(value.name, known(value.shape[1:]), frame=frame)
         place.keep = value in self.program.outputs
         return place
-
-    def _is_row(self, value: Value) -> bool:
-        """Whether all that read a value take it as a row of numbers."""
-        return len(value.shape) == 2 and all(
-            node.op.name in SHAPELESS for node in self.program.nodes if value in node.inputs
-        )
 
     def _copied(self, source: Place, value: Value, frame: Frame) -> Place:
         target = self.schedule.place(f"{value.name} (framed)", source.shape, frame=frame)
@@ -348,9 +335,10 @@ class Builder:
             if self._is_view(group):
                 group.reason = "a view: no work"
                 continue
-            if group.node.op.name in VIEWS:
-                self.copy(group.layer, self.place(group.node.inputs[0]), self.place(group.output))
-                group.reason = "a copy: its readers go by its shape"
+            source, target = self.place(group.node.inputs[0]), self.place(group.output)
+            if group.op.name in VIEWS and NO_FRAME in (source.frame, target.frame):
+                self.copy(group.layer, source, target)
+                group.reason = "a copy: its readers need zeros around it, or its maker does"
             elif group.kernels is None:
                 self._python_forward(group)
             else:
@@ -368,7 +356,7 @@ class Builder:
                 continue
             if self._is_view(group):
                 continue
-            if group.node.op.name in VIEWS:
+            if group.op.name in VIEWS:
                 source = group.node.inputs[0]
                 if self.wants(source):
                     dx, further = self.claim(source)
