@@ -57,7 +57,9 @@ def main() -> None:
     y = y[:count]
     keras.utils.set_random_seed(0)
     model = build("mnist", (28, 28, 1), 10)
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        "adam", "sparse_categorical_crossentropy", metrics=["accuracy"], engine="reference"
+    )
     model.fit(x, y, batch_size=batch, verbose=0)
     training = seconds(lambda: model.fit(x, y, batch_size=batch, verbose=0), options.repeats)
     inference = seconds(lambda: model.predict(x, batch_size=256, verbose=0), options.repeats)
