@@ -47,9 +47,19 @@ class UnsupportedError(Exception):
     """The program is of a form that is not compiled; the reference engine runs it."""
 
 
-def chunk_size(batch: int) -> int:
-    """Return how many samples a chunk has: it depends on the batch size alone."""
-    return max(-(-batch // 16), min(8, -(-batch // 8)))
+CHUNK_MEMORY = 128 * 2**20
+"""About how many bytes the sums of all chunks may take together."""
+
+
+def chunk_size(batch: int, bytes_each: int = 0) -> int:
+    """Return how many samples a chunk has, if a chunk's sums take so many bytes.
+
+    It does not depend on the number of threads, so that the sums do not.
+    """
+    size = max(-(-batch // 16), min(8, -(-batch // 8)))
+    while bytes_each * -(-batch // size) > CHUNK_MEMORY and size * 4 < batch:
+        size *= 2
+    return size
 
 
 class Compiled:
@@ -172,7 +182,8 @@ class Plan:
         self.batch_size = batch_size
         self.team = runtime.team()
         self._lock = threading.Lock()
-        self.chunk = chunk_size(batch_size)
+        sums = [place for place in compiled.schedule.places if place.extent == "chunk"]
+        self.chunk = chunk_size(batch_size, sum(4 * place.stride for place in sums))
         self.chunks = -(-batch_size // self.chunk)
         self._table = np.zeros(max(1, len(compiled.schedule.places)), np.uint64)
         self._arrays: dict[Place, Array] = {}
