@@ -105,6 +105,20 @@ def test_every_number_is_numpys(browser, tmp_path, seed):
             )
 
 
+@pytest.mark.parametrize("seed", [7, 26])
+def test_every_tensor_can_be_looked_at(browser, tmp_path, seed):
+    trace = random_trace(seed, training=bool(seed % 2))
+    path = tmp_path / "page.html"
+    write(trace, path)
+    with Visit(browser, path) as visit:
+        for tensor in trace.addresses():
+            middle = f"[{','.join(str(n // 2) for n in tensor.shape)}]" if tensor.shape else ""
+            for ends in ("", *(f".{quantity}" for quantity in tensor.quantities)):
+                visit.go(f"{tensor.name}{middle}{ends}")
+        assert visit.errors == []
+        assert visit.overflow() <= 0
+
+
 def test_what_is_written_is_what_was_recorded(browser, page, trace):
     generator = np.random.default_rng(0)
     addresses = [

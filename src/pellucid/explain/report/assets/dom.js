@@ -40,6 +40,9 @@ export function text(value, digits = 6) {
   return shown.replaceAll("-", "−");
 }
 
+/** A name that may break after its dots and underscores. */
+export const breakable = (name) => name.split(/(?<=[._])/).flatMap((part, i) => (i ? [h("wbr"), part] : [part]));
+
 export const count = (n) => n.toLocaleString("en-GB");
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;

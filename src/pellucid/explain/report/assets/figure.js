@@ -1,6 +1,6 @@
 // One tensor: a plane painted large, the other planes as tiles, a cursor moved by pointer and keys.
 
-import { count, h, replace, text } from "./dom.js";
+import { breakable, count, h, replace, text } from "./dom.js";
 import { layoutOf, start } from "./layout.js";
 import { describe, legend, paintPlane, paintTile } from "./paint.js";
 
@@ -55,7 +55,7 @@ export class Figure {
     const { tensor, quantity } = this.book.split(this.key);
     const sizes = tensor.shape.length ? tensor.shape.join(" × ") : "one number";
     const which = layout.planes > 1 ? h("span", { class: "plane" }, layout.name(plane)) : null;
-    replace(this.caption, h("b", {}, this.title ?? this.key), h("span", { class: "shape" }, sizes), which);
+    replace(this.caption, h("b", {}, breakable(this.title ?? this.key)), h("span", { class: "shape" }, sizes), which);
     const told = describe(this.book, this.key, this.sample, layout, plane);
     const keys = this.onpick ? " Arrow keys move from number to number, Page Up and Page Down from plane to plane, Enter opens the account." : "";
     this.canvas.setAttribute("aria-label", `${tensor.name}${quantity ? `, ${quantity}` : ""}, ${told}.${keys}`);
@@ -72,6 +72,7 @@ export class Figure {
       const chosen = Number(tile.dataset.plane) === this.plane;
       tile.setAttribute("aria-pressed", String(chosen));
       tile.tabIndex = chosen ? 0 : -1;
+      if (chosen) this.tilesBox.scrollTop = tile.offsetTop - this.tilesBox.clientHeight / 2;
       tile.classList.toggle("used", this.marks.has(Number(tile.dataset.plane)));
     }
   }
@@ -84,7 +85,7 @@ export class Figure {
     const tiles = [];
     const waiting = [];
     for (let plane = first; plane < last; plane++) {
-      const canvas = h("canvas", { style: { width: `${width}px` } });
+      const canvas = h("canvas", { width: layout.cols * 2, height: layout.rows * 2, style: { width: `${width}px` } });
       const told = describe(this.book, this.key, this.sample, layout, plane);
       tiles.push(h("button", {
         type: "button", class: "tile", "data-plane": plane, "aria-label": told, title: told,
