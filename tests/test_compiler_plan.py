@@ -84,6 +84,8 @@ def mixed():
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x)), (10, 10, 2)
 
 
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
 MODELS = {"headline": headline, "average": average, "residual": residual, "mixed": mixed}
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.05),
@@ -219,7 +221,7 @@ def test_without_llvmlite_the_reference_runs_and_says_so(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PELLUCID_ENGINE": "auto"},
+        env=ENVIRONMENT | {"PELLUCID_ENGINE": "auto"},
     )
     assert done.stdout == "(4, 2)\n"
     assert len(done.stderr.splitlines()) == 1
@@ -294,6 +296,31 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         "    os._exit(0)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env=ENVIRONMENT,
     )
     assert done.stdout == "both\n"
+
+
+def test_views_keep_the_shapes_of_their_own() -> None:
+    def model():
+        inputs = keras.Input((48,))
+        image = layers.Reshape((4, 4, 3))(inputs)
+        same = layers.Conv2D(5, 3, padding="same", activation="relu")(image)
+        valid = layers.Conv2D(4, 3)(image)
+        joined = layers.Concatenate()(
+            [layers.Flatten()(image), layers.Flatten()(same), layers.Flatten()(valid)]
+        )
+        again = layers.Conv2D(6, 3, padding="same")(layers.Reshape((12, 12, 1))(joined))
+        top = layers.Dense(10, activation="softmax")(layers.Flatten()(again))
+        return keras.Model(inputs, top), (48,)
+
+    fast, losses, outputs = trained(model, OPTIMIZERS["sgd"], "auto")
+    slow, expected, answers = trained(model, OPTIMIZERS["sgd"], "reference")
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    np.testing.assert_allclose(outputs, answers, atol=1e-4)
+    close(fast.get_weights(), slow.get_weights())

@@ -112,6 +112,7 @@ LEVELS = [
     {"errors"},
     {"ops"},
     {"random", "graph", "_registry"},
+    {"compiler"},
     {"initializers", "regularizers", "activations"},
     {"layers", "losses", "metrics", "optimizers", "callbacks"},
     {"data", "formats", "models", "datasets", "utils", "backend", "saving"},

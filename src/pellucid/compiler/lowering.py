@@ -35,8 +35,6 @@ from pellucid.ops.max_pool2d import MaxPool2D
 __all__ = ["Builder", "Group"]
 
 VIEWS = ("flatten", "reshape")
-SHAPELESS = ("activation", "dense", "dropout")
-"""Operations whose kernels read a row of numbers, whatever the shape of the place it lies in."""
 BLOCK = 4096
 """How many numbers one piece of an elementwise job over weights has."""
 
@@ -244,18 +242,14 @@ class Builder:
         producer = next(n for n in self.program.nodes if n.output is value)
         if producer.op.name in VIEWS:
             source = self.place(producer.inputs[0])
-            if source.frame == NO_FRAME and self._is_row(value):
-                return source
+            if source.frame == self._frames.get(value, NO_FRAME) == NO_FRAME:
+                view = self.schedule.view(source, known(value.shape[1:]))
+                view.keep = view.keep or value in self.program.outputs
+                return view
         frame = self._frames.get(value, NO_FRAME)
         place = self.schedule.place(value.name, known(value.shape[1:]), frame=frame)
         place.keep = value in self.program.outputs
         return place
-
-    def _is_row(self, value: Value) -> bool:
-        """Whether all that read a value take it as a row of numbers."""
-        return len(value.shape) == 2 and all(
-            node.op.name in SHAPELESS for node in self.program.nodes if value in node.inputs
-        )
 
     def _copied(self, source: Place, value: Value, frame: Frame) -> Place:
         target = self.schedule.place(f"{value.name} (framed)", source.shape, frame=frame)
@@ -274,23 +268,23 @@ class Builder:
 
     def gradient(self, value: Value) -> Place:
         """Return where the gradient of a value is, for the job that uses it."""
-        return self._gradients[self.place(value)]
+        return self.schedule.view(self._gradients[self.place(value).root], known(value.shape[1:]))
 
     def has_gradient(self, value: Value) -> bool:
         """Whether any job has written the gradient of a value."""
-        return self._gradients.get(self.place(value)) in self._written
+        return self._gradients.get(self.place(value).root) in self._written
 
     def claim(self, value: Value | None) -> tuple[Place, bool]:
         """Return where to write a contribution to a gradient, and whether to add it."""
         assert value is not None
-        place = self.place(value)
+        place = self.place(value).root
         if place not in self._gradients:
             self._gradients[place] = self.schedule.place(f"d {place.name}", place.shape)
-            self._gradients[place].keep = value in self.wanted
         gradient = self._gradients[place]
+        gradient.keep = gradient.keep or value in self.wanted
         add = gradient in self._written
         self._written.add(gradient)
-        return gradient, add
+        return self.schedule.view(gradient, known(value.shape[1:])), add
 
     def weight_gradient(self, value: Value | None) -> tuple[Place, bool]:
         """Return where to write the gradient of a weight at once, and whether to add to it."""
@@ -338,27 +332,31 @@ class Builder:
             if value in self._readers or value in self.program.outputs:
                 self.place(value)
         for group in self.groups:
-            if group.node.op.name in VIEWS and self.place(group.output) is self.place(
-                group.node.inputs[0]
-            ):
+            if self._is_view(group):
                 group.reason = "a view: no work"
                 continue
-            if group.node.op.name in VIEWS:
-                self.copy(group.layer, self.place(group.node.inputs[0]), self.place(group.output))
-                group.reason = "a copy: its readers go by its shape"
+            source, target = self.place(group.node.inputs[0]), self.place(group.output)
+            if group.op.name in VIEWS and NO_FRAME in (source.frame, target.frame):
+                self.copy(group.layer, source, target)
+                group.reason = "a copy: its readers need zeros around it, or its maker does"
             elif group.kernels is None:
                 self._python_forward(group)
             else:
                 group.kernels.forward(self, group)
+
+    def _is_view(self, group: Group) -> bool:
+        """Whether a group is no work: its output has the memory of its input."""
+        source = group.node.inputs[0]
+        return group.op.name in VIEWS and self.place(group.output).root is self.place(source).root
 
     def backward(self) -> None:
         """Add the jobs of the backward pass; the gradients of the tail's inputs are there."""
         for group in reversed(self.groups):
             if group.output not in self._needed or not self.has_gradient(group.output):
                 continue
-            if group.node.op.name in VIEWS and group.reason == "a view: no work":
+            if self._is_view(group):
                 continue
-            if group.node.op.name in VIEWS:
+            if group.op.name in VIEWS:
                 source = group.node.inputs[0]
                 if self.wants(source):
                     dx, further = self.claim(source)

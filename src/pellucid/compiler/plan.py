@@ -47,9 +47,19 @@ class UnsupportedError(Exception):
     """The program is of a form that is not compiled; the reference engine runs it."""
 
 
-def chunk_size(batch: int) -> int:
-    """Return how many samples a chunk has: it depends on the batch size alone."""
-    return max(-(-batch // 16), min(8, -(-batch // 8)))
+CHUNK_MEMORY = 128 * 2**20
+"""About how many bytes the sums of all chunks may take together."""
+
+
+def chunk_size(batch: int, bytes_each: int = 0) -> int:
+    """Return how many samples a chunk has, if a chunk's sums take so many bytes.
+
+    It does not depend on the number of threads, so that the sums do not.
+    """
+    size = max(-(-batch // 16), min(8, -(-batch // 8)))
+    while bytes_each * -(-batch // size) > CHUNK_MEMORY and size * 4 < batch:
+        size *= 2
+    return size
 
 
 class Compiled:
@@ -172,10 +182,12 @@ class Plan:
         self.batch_size = batch_size
         self.team = runtime.team()
         self._lock = threading.Lock()
-        self.chunk = chunk_size(batch_size)
+        sums = [place for place in compiled.schedule.places if place.extent == "chunk"]
+        self.chunk = chunk_size(batch_size, sum(4 * place.stride for place in sums))
         self.chunks = -(-batch_size // self.chunk)
         self._table = np.zeros(max(1, len(compiled.schedule.places)), np.uint64)
         self._arrays: dict[Place, Array] = {}
+        self._offsets: dict[Place, int] = {}
         self._make_memory()
         self._alone = batch_size == 1 and not compiled.builder.training
         self._controls = [self.control(section) for section in compiled.sections]
@@ -211,6 +223,7 @@ class Plan:
         self._copied = [
             (output, self._value(output)) for output in dict.fromkeys(compiled.program.outputs)
             if output.kind == "result" and output not in made
+            and not compiled.builder.place(output).root.external
         ]  # fmt: skip
         self._runs = list(zip(compiled.sections, self._controls, self._launch, strict=True))
         for control in self._controls:
@@ -233,6 +246,7 @@ class Plan:
         base = self._memory.ctypes.data
         for place, offset in placed:
             self._table[place.slot] = base + offset
+            self._offsets[place] = offset
             self._arrays[place] = self._viewed(place, offset)
 
     def size_of(self, place: Place) -> int:
@@ -261,6 +275,12 @@ class Plan:
 
     def array(self, place: Place) -> Array:
         """Return a place's memory as an array."""
+        if place not in self._arrays:
+            root = place.root
+            if root.external:  # what was fed in, in another shape
+                value = next(v for v, p in self._externals.items() if p is root)
+                return self.compiled.builder.feeds[value].reshape(self.batch_size, *place.shape)
+            self._arrays[place] = self._viewed(place, self._offsets[root])
         return self._arrays[place]
 
     def _variables(self) -> list[tuple[Variable, Place]]:
@@ -434,7 +454,7 @@ class Plan:
 
     def gradient(self, value: Value) -> Array:
         """Return the gradient of one of the inputs that were wanted, in the last step."""
-        return self._arrays[self.compiled.builder.gradient(value)]
+        return self.array(self.compiled.builder.gradient(value))
 
     def _seed(self, feeds: Mapping[Value, Array]) -> None:
         """Write the gradient of the loss with respect to what it is the mean of."""
@@ -460,6 +480,6 @@ class Plan:
                     found[value] = found[value] + share if value in found else share
         for value in self.compiled._tail_inputs:
             if builder.wants(value):
-                target = self._arrays[builder.gradient(value)]
+                target = self.array(builder.gradient(value))
                 target[...] = np.reshape(found.get(value, 0.0), target.shape)
         self._seeded = True

@@ -8,6 +8,7 @@ until it is woken: an idle model takes no processor time.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -149,11 +150,23 @@ class Team:
             return
         with self._busy:
             self._mailbox[SECTION : CONTROL + 1] = address, table, control
-            self._announce(self._mailbox.ctypes.data, self.threads - 1, self._wake.ctypes.data)
-            for asleep, lock in zip(self._wake.tolist(), self._locks, strict=False):
-                if asleep:
+            before = int(self._mailbox[GENERATION])
+            try:
+                self._announce(self._mailbox.ctypes.data, self.threads - 1, self._wake.ctypes.data)
+                self._wake_up()
+            finally:
+                # Once announced, the others wait for this thread: Ctrl-C has to wait as well.
+                if int(self._mailbox[GENERATION]) != before:
+                    self._wake_up()
+                    section(table, control, 0)
+
+    def _wake_up(self) -> None:
+        """Wake the workers that `announce` found asleep."""
+        for index, lock in enumerate(self._locks):
+            if self._wake[index]:
+                with contextlib.suppress(RuntimeError):  # woken already, then interrupted
                     lock.release()
-            section(table, control, 0)
+                self._wake[index] = 0
 
 
 _teams: dict[tuple[int, int, Target], Team] = {}

@@ -53,7 +53,7 @@ class Place:
         frame: The zeros around an image, ((top, bottom), (left, right)).
         external: Whether its memory comes from outside, with every step.
         slot: Its number in the table of addresses.
-        scratch: Whether each thread has one instead of each sample (found by `Schedule`).
+        base: For the same numbers in another shape: the place that they have their memory from.
     """
 
     name: str
@@ -63,8 +63,32 @@ class Place:
     frame: Frame = NO_FRAME
     external: bool = False
     slot: int = -1
-    scratch: bool = False
-    keep: bool = False
+    base: Place | None = None
+    _scratch: bool = False
+    _keep: bool = False
+
+    @property
+    def root(self) -> Place:
+        """The place that has the memory: this one, unless it is a view."""
+        return self.base or self
+
+    @property
+    def scratch(self) -> bool:
+        """Whether each thread has one instead of each sample (found by `Schedule`)."""
+        return self.root._scratch
+
+    @scratch.setter
+    def scratch(self, value: bool) -> None:
+        self.root._scratch = value
+
+    @property
+    def keep(self) -> bool:
+        """Whether somebody looks at it when the step is done."""
+        return self.root._keep
+
+    @keep.setter
+    def keep(self, value: bool) -> None:
+        self.root._keep = value
 
     @property
     def framed(self) -> tuple[int, ...]:
@@ -210,6 +234,7 @@ class Schedule:
         self.jobs: list[Job] = []
         self.places: list[Place] = []
         self._kernels: dict[Hashable, str] = {}
+        self._views: dict[tuple[Place, tuple[int, ...]], Place] = {}
         self._floor = 0
         # By place, the last phases of its writers and readers: (those in chains, the others).
         self._writers: dict[Place, tuple[int, int]] = {}
@@ -220,6 +245,24 @@ class Schedule:
         place = Place(name, tuple(shape), slot=len(self.places), **options)
         self.places.append(place)
         return place
+
+    def view(self, place: Place, shape: Sequence[int]) -> Place:
+        """Return the same numbers in another shape; there must be no frame around them."""
+        root, wanted = place.root, tuple(shape)
+        if wanted in (place.shape, root.shape):
+            return place if wanted == place.shape else root
+        if (root, wanted) not in self._views:
+            self._views[root, wanted] = Place(
+                root.name,
+                wanted,
+                root.extent,
+                root.element,
+                NO_FRAME,
+                root.external,
+                root.slot,
+                root,
+            )
+        return self._views[root, wanted]
 
     def kernel(
         self, key: tuple[Hashable, ...], places: Sequence[Place], split: str, emit: Emit
@@ -249,7 +292,9 @@ class Schedule:
     ) -> Job:
         """Add a job; `key` says all that its code depends on, beginning with the kernel's name."""
         name = self.kernel(key, places, split, emit)
-        job = Job(layer, name, split, list(places), list(places), list(writes), **options)
+        reads = [place.root for place in places]
+        written = [place.root for place in writes]
+        job = Job(layer, name, split, list(places), reads, written, **options)
         job.note = job.note or str(key[0])
         self._settle(job)
         return job
@@ -263,7 +308,9 @@ class Schedule:
         note: str,
     ) -> Job:
         """Add a function of Python's."""
-        job = Job(layer, "", "python", [], [*reads, *writes], list(writes), run=run, note=note)
+        touched = [place.root for place in (*reads, *writes)]
+        written = [place.root for place in writes]
+        job = Job(layer, "", "python", [], touched, written, run=run, note=note)
         self._settle(job)
         return job
 
