@@ -209,7 +209,8 @@ def test_verification_finds_a_wrong_number(trace):
     ledger = trace["conv.kernel[1,1,0,2].grad"]
     ledger.value *= 1.001
     verification = ledger.verify(finite_difference=True)
-    assert [check.passed for check in verification.checks] == [False] * 3
+    assert {"terms", "reference", "finite difference"} <= {c.name for c in verification.checks}
+    assert not any(check.passed for check in verification.checks)
     assert "DIFFERS" in str(verification)
     with pytest.raises(ArgumentError, match="not a gradient"):
         trace["loss"].verify(finite_difference=True)
@@ -250,7 +251,7 @@ def test_updated_is_what_the_optimizer_does(optimizer):
         layers.Dropout(0.4, name="dropout"),
         layers.Dense(3, activation="softmax", kernel_regularizer="l2", name="dense"),
     )
-    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model.compile(optimizer, "sparse_categorical_crossentropy", engine="reference")
     generator = np.random.default_rng(3)
     x, y = generator.random((4, 5, 5, 1)).astype("float32"), np.array([0, 1, 2, 0])
     for _ in range(3):
