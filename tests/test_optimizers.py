@@ -236,7 +236,7 @@ def test_the_learning_rate():
     assert optimizer.get_config()["learning_rate"] == float(np.float32(0.05))
     with pytest.raises(TypeMismatchError, match="cannot be set"):
         SGD(ExponentialDecay(0.1, 5, 0.5)).learning_rate = 0.1
-    for wrong in (-1.0, np.nan, "fast", None):
+    for wrong in (-1.0, np.nan, "fast", "0.1", None):
         with pytest.raises(ArgumentError, match="learning_rate"):
             SGD(wrong)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -330,6 +332,83 @@ def test_compile_and_fit_arguments_that_cannot_be() -> None:
     model.compile("adam", "mse")
     with pytest.raises(ArgumentError, match="validation_split"):
         model.fit(x, np.eye(4)[y], validation_split=1.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 2.5}, "batch_size"),
+        ({"epochs": 1.5}, "epochs"),
+        ({"epochs": -1}, "epochs"),
+        ({"validation_freq": 0}, "validation_freq"),
+        ({"class_weight": [1, 2, 3, 4]}, "class_weight"),
+    ],
+)
+def test_numbers_of_fit_that_cannot_be(arguments: dict[str, Any], message: str) -> None:
+    x, y = blobs(20)
+    with pytest.raises(ArgumentError, match=message):
+        classifier().fit(x, y, verbose=0, **arguments)
+
+
+def test_an_unknown_metric_is_found_before_the_first_step() -> None:
+    x, y = blobs(20)
+    model = classifier()
+    with pytest.raises(NameLookupError, match="acuracy"):
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["acuracy"])
+    model = keras.Sequential([layers.Flatten(), layers.Dense(4)])  # built by its data
+    model.compile("sgd", "mse", metrics=["accuracy", "acuracy"])
+    with pytest.raises(NameLookupError, match="acuracy"):
+        model.fit(x, np.eye(4)[y], verbose=0)
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_weights_thawed_after_compile_need_a_new_optimiser(engine: str) -> None:
+    x, y = blobs(20)
+    model = classifier()
+    model.layers[0].trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy", engine=engine)
+    model.fit(x, y, verbose=0)
+    model.layers[0].trainable = True
+    before = model.get_weights()
+    with pytest.raises(ArgumentError, match=r"conv2d/kernel.*compile again"):
+        model.fit(x, y, verbose=0)
+    assert_same(before, model.get_weights())
+    model.compile("adam", "sparse_categorical_crossentropy", engine=engine)
+    model.fit(x, y, verbose=0)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_trains_on_as_the_model_itself(copied: Any) -> None:
+    x, y = blobs(40)
+    model = classifier()
+    model.add(layers.Dropout(0.1))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=2, verbose=0)
+    model(x[:2], training=True)
+    other = copied(model)
+    for each in (model, other):
+        keras.utils.set_random_seed(5)
+        each.fit(x, y, epochs=2, verbose=0)
+    assert other.optimizer.iterations == model.optimizer.iterations == 8
+    assert_same(model.get_weights(), other.get_weights())
+
+
+def test_dicts_of_inputs_and_outputs_go_by_their_keys() -> None:
+    x, y = blobs(20)
+    image, size = keras.Input((6, 6, 1), name="i"), keras.Input((1,), name="s")
+    flat = layers.Concatenate()([layers.Flatten()(image), size])
+    outputs = {"digit": layers.Dense(4)(flat), "area": layers.Dense(1)(flat)}
+    model = keras.Model({"image": image, "size": size}, outputs)
+    model.compile("sgd", {"digit": "mse", "area": "mse"}, metrics={"area": ["mae"]})
+    data = {"image": x, "size": np.ones(20)}
+    history = model.fit(data, {"digit": np.eye(4)[y], "area": np.ones(20)}, verbose=0).history
+    assert list(history) == ["loss", "digit_loss", "area_loss", "area_mae"]
+    assert {name: part.shape for name, part in model.predict(data).items()} == {
+        "digit": (20, 4),
+        "area": (20, 1),
+    }
 
 
 def test_callbacks_are_called_in_keras_order() -> None:

@@ -359,6 +359,10 @@ class Layer:
             if key not in only and key not in LayerOptions.__annotations__:
                 raise ArgumentError(f"{layer}: unknown argument {key!r}.")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle needs: all but the traces, which are made when needed."""
+        return self.__dict__ | {"_eager": {}}
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pellucid import metrics
 from pellucid.data.arrays import ArrayDataset
 from pellucid.data.dataset import Dataset, map_leaves
 from pellucid.data.iterables import SequenceDataset, as_dataset
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from pellucid.models.network import Network
 
 Batch = tuple[Any, ...]
+
+SHAPE_DEPENDENT = ("accuracy", "acc", "crossentropy", "ce")
+"""Names of metrics that only the shapes of predictions and targets give a meaning."""
 
 
 # Arguments of compile, one for each output.
@@ -62,6 +66,21 @@ def lists_per_output(given: Any, names: Sequence[str], what: str) -> list[list[A
         [] if entry is None else list(entry) if isinstance(entry, list | tuple) else [entry]
         for entry in chosen
     ]
+
+
+def require_metric(request: Any) -> None:
+    """Raise NameLookupError for a metric's name that means none, before any step is made."""
+    if not isinstance(request, str) or request.lower() not in SHAPE_DEPENDENT:
+        metrics.get(request)
+
+
+def require_whole(least: int, **given: Any) -> None:
+    """Raise ArgumentError unless each number is a whole one, and not less than `least`."""
+    for name, value in given.items():
+        if not isinstance(value, int | np.integer) or value < least:
+            raise ArgumentError(
+                f"{name}: expected a whole number of at least {least}, received {value!r}."
+            )
 
 
 # Batches.

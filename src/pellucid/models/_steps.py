@@ -80,7 +80,10 @@ def train_step(
 
     Raises:
         NonFiniteError: The loss or a gradient is NaN or infinite. Nothing was changed.
+        ArgumentError: The optimiser was built with other variables.
     """
+    optimizer.build(variables)
+    optimizer.require(variables)
     random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
     plan = None
     if chosen != "reference":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ class Network(Layer):
         self._calls, self._layers = graph.calls, list(graph.layers)
         self._programs.clear()
         self.built = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle needs: all but the traces, which are made when needed."""
+        return super().__getstate__() | {"_programs": {}}
 
     def _require_built(self) -> None:
         if not self.built:
@@ -114,13 +119,13 @@ class Network(Layer):
 
     @property
     def input_names(self) -> list[str]:
-        """The names of the layers that the inputs come from."""
-        return [tensor.call.layer.name for tensor in self.inputs]
+        """The keys of a dict of inputs; else the names of the layers that they come from."""
+        return _names(self.input)
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the layers that the outputs come from."""
-        return [tensor.call.layer.name for tensor in self.outputs]
+        """The keys of a dict of outputs; else the names of the layers that they come from."""
+        return _names(self.output)
 
     @property
     def graph_calls(self) -> tuple[LayerCall, ...]:
@@ -172,6 +177,12 @@ class Network(Layer):
         if not self.built and not any(isinstance(leaf, KerasTensor) for leaf in flatten(inputs)):
             self.build((None, *np.shape(flatten(inputs)[0])[1:]))
         return super().__call__(inputs, training=training)
+
+
+def _names(structure: Any) -> list[str]:
+    if isinstance(structure, Mapping) and len(flatten(structure)) == len(structure):
+        return [str(key) for key in structure]
+    return [tensor.call.layer.name for tensor in flatten(structure)]
 
 
 def _shapes(structure: Any) -> Any:

@@ -117,8 +117,7 @@ class Trainer(Network):
             return
         names = self.output_names
         chosen = self.output_losses()
-        self._losses = [loss for loss, _ in chosen]
-        if not any(self._losses) and given["loss"] is not None:
+        if not any(loss for loss, _ in chosen) and given["loss"] is not None:
             raise ArgumentError(f"{self.name}: at least one output needs a loss.")
         self._loss_weights = [weight for _, weight in chosen]
         plain = feeding.lists_per_output(given["metrics"], names, "metrics")
@@ -127,6 +126,10 @@ class Trainer(Network):
             [(m, False) for m in of_plain] + [(m, True) for m in of_weighted]
             for of_plain, of_weighted in zip(plain, weighted, strict=True)
         ]
+        for requests in self._metric_requests:
+            for request, _ in requests:
+                feeding.require_metric(request)
+        self._losses = [loss for loss, _ in chosen]
         self._trackers = [metrics_module.Mean(name="loss")]
         if len(names) > 1:
             self._trackers += [metrics_module.Mean(name=f"{name}_loss") for name in names]
@@ -213,6 +216,14 @@ class Trainer(Network):
                 before that step.
         """
         batch_size = 32 if batch_size is None else batch_size
+        feeding.require_whole(0, epochs=epochs, initial_epoch=initial_epoch)
+        if isinstance(validation_freq, int):
+            feeding.require_whole(1, validation_freq=validation_freq)
+        if class_weight is not None and not isinstance(class_weight, Mapping):
+            raise ArgumentError(
+                f"class_weight: expected a dict such as {{0: 1.0, 1: 2.5}}, received "
+                f"{class_weight!r}."
+            )
         if validation_split:
             (x, y, sample_weight), validation_data = feeding.split(
                 x, y, sample_weight, validation_split, validation_data

@@ -139,7 +139,7 @@ class Optimizer:
                 "Make the optimizer with a number to be able to."
             )
         try:
-            value = np.float32(rate)
+            value = np.float32(-1 if isinstance(rate, str | bytes) else rate)
         except (TypeError, ValueError):
             value = np.float32(-1)
         if not 0 <= value < math.inf:
@@ -148,6 +148,17 @@ class Optimizer:
                 f"LearningRateSchedule, received {rate!r}."
             )
         self._rate = value
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle needs; slots follow their variables, not addresses."""
+        slots = [(v, self._slots[id(v)]) for v in self._trained if id(v) in self._slots]
+        excluded = [v for v in self._trained if id(v) in self._excluded]
+        return self.__dict__ | {"_slots": slots, "_excluded": excluded, "_scratch": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._slots = {id(variable): slots for variable, slots in state["_slots"]}
+        self._excluded = {id(variable) for variable in state["_excluded"]}
 
     def build(self, variables: Iterable[Variable]) -> None:
         """Make the slots for `variables`, all 0; does nothing the second time."""
@@ -159,6 +170,15 @@ class Optimizer:
                 slot: np.zeros_like(variable.value) for group in self.slot_groups for slot in group
             }
         self.built = True
+
+    def require(self, variables: Iterable[Variable]) -> None:
+        """Raise ArgumentError if one of `variables` is not what the optimiser was built with."""
+        for variable in variables:
+            if id(variable) not in self._slots:
+                raise ArgumentError(
+                    f"{self.name}: {variable.path} is not among the variables that the optimizer "
+                    "was built with. Use a new optimizer (compile again) for other variables."
+                )
 
     @property
     def variables(self) -> list[tuple[str, Array]]:
@@ -429,13 +449,9 @@ class Optimizer:
             raise ArgumentError(
                 f"{self.name}: received {len(gradients)} gradients for {len(variables)} variables."
             )
+        self.require(variables)
         pairs = []
         for gradient, variable in zip(gradients, variables, strict=True):
-            if id(variable) not in self._slots:
-                raise ArgumentError(
-                    f"{self.name}: {variable.path} is not among the variables that the optimizer "
-                    "was built with. Use a new optimizer (compile again) for other variables."
-                )
             if gradient is None:
                 continue
             if gradient.shape != variable.shape:
