@@ -80,6 +80,7 @@ def test_plain_lists_and_anything_numpy_takes():
             return np.eye(3)
 
     assert ArrayDataset([[1, 2], [3, 4]], [0, 1]).input_shape == (2,)
+    assert len(ArrayDataset([[1], [2]], list(np.arange(2))).arrays[1]) == 2
     assert as_dataset(Frame(), [1, 2, 3]).input_shape == (3,)
 
 
@@ -103,6 +104,12 @@ def test_arrays_that_do_not_fit(parts, hint):
 def test_options_that_cannot_be():
     with pytest.raises(ArgumentError):
         ArrayDataset(np.ones(3), batch_size=0)
+    with pytest.raises(ArgumentError, match="whole number"):
+        ArrayDataset(np.ones(3), batch_size="8")
+    with pytest.raises(ArgumentError):
+        as_dataset(np.ones(3), batch_size=0)
+    with pytest.raises(ArgumentError, match="text 'mnist'"):
+        as_dataset("mnist")
     with pytest.raises(ArgumentError):
         ArrayDataset(np.ones(3), None, np.ones(3))
     with pytest.raises(ArgumentError):

@@ -49,8 +49,10 @@ class ArrayDataset(Dataset):
         shuffle: bool = False,
         seed: int = 0,
     ) -> None:
-        if batch_size < 1:
-            raise ArgumentError(f"Expected batch_size of at least 1, received {batch_size}.")
+        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ArgumentError(
+                f"Expected batch_size as a whole number of at least 1, received {batch_size!r}."
+            )
         if y is None and sample_weight is not None:
             raise ArgumentError("Expected y together with sample_weight; y is None.")
         self._parts = tuple(
@@ -110,7 +112,7 @@ class ArrayDataset(Dataset):
 
 
 def _arrays(part: Any, name: str) -> Any:
-    if isinstance(part, list | tuple) and not any(hasattr(item, "shape") for item in part):
+    if isinstance(part, list | tuple) and not any(getattr(item, "shape", ()) for item in part):
         part = _rectangular(part, name)
     return map_leaves(lambda values: _array(values, name), part)
 

@@ -149,9 +149,19 @@ def as_dataset(
         ArgumentError: y or sample_weight were given beside data that brings its own.
         DataError: the arrays do not fit each other.
     """
+    if isinstance(x, str | bytes):
+        raise ArgumentError(
+            f"Expected arrays, a data set or a generator of batches, received the text {x!r}. "
+            "Load what it names first."
+        )
     if _is_arrays(x):
         return ArrayDataset(
-            x, y, sample_weight, batch_size=batch_size or 32, shuffle=shuffle, seed=seed
+            x,
+            y,
+            sample_weight,
+            batch_size=32 if batch_size is None else batch_size,
+            shuffle=shuffle,
+            seed=seed,
         )
     for name, part in (("y", y), ("sample_weight", sample_weight)):
         if part is not None:
