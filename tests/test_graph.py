@@ -122,5 +122,8 @@ def test_a_variable_keeps_its_array_and_its_shape() -> None:
     variable.assign(np.ones((2, 3)))
     assert array is variable.value
     assert array.sum() == 6
+    variable.value = np.asfortranarray(np.full((2, 3), 2.0))
+    assert array is variable.value
+    assert array.sum() == 12
     with pytest.raises(ShapeError, match="dense/kernel"):
         variable.assign(np.ones((3, 2)))

@@ -17,7 +17,8 @@ class Variable:
     """A weight, or another array that belongs to a layer and lasts from step to step.
 
     Attributes:
-        value: The array itself. Optimisers change it in place.
+        value: The array itself. Optimisers change it in place. What it is set to is copied into
+            an array of the variable's type and shape, as compiled code reads it by its address.
         name: Its name within its layer, such as "kernel".
         path: The layer's name and its own: "conv2d/kernel".
         trainable: Whether optimisers may change it.
@@ -33,11 +34,20 @@ class Variable:
         regularizer: Any = None,
         dtype: npt.DTypeLike = "float32",
     ) -> None:
-        self.value: Array = np.array(value, dtype=dtype, order="C")
+        self._value: Array = np.array(value, dtype=dtype, order="C")
         self.name = name
         self.path = path or name
         self.trainable = trainable
         self.regularizer = regularizer
+
+    @property
+    def value(self) -> Array:
+        """The array itself."""
+        return self._value
+
+    @value.setter
+    def value(self, new: npt.ArrayLike) -> None:
+        self.assign(new)
 
     @property
     def shape(self) -> tuple[int, ...]:
