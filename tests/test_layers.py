@@ -63,6 +63,14 @@ def test_output_has_the_shape_that_was_said(case, training):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+def test_no_samples_give_no_results(case):
+    arrays = inputs_of(case, np.random.default_rng(0))
+    layer = case.make()
+    some = call_on(layer, arrays, False)
+    assert call_on(layer, [a[:0] for a in arrays], False).shape == (0, *some.shape[1:])
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_configuration_makes_the_same_layer_again(case):
     layer = case.make(trainable=False, name="again") if takes_trainable(case) else case.make()
     config = json.loads(json.dumps(layer.get_config()))

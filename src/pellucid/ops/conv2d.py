@@ -244,7 +244,8 @@ def _group(rows: Array, groups: int) -> Array:
 
 def _ungroup(rows: Array) -> Array:
     """(groups, R, O) → (R, groups·O)."""
-    return rows.swapaxes(0, 1).reshape(rows.shape[1], -1)
+    groups, count, filters = rows.shape
+    return rows.swapaxes(0, 1).reshape(count, groups * filters)
 
 
 def _ungroup_taps(rows: Array, taps: tuple[int, ...]) -> Array:

@@ -110,7 +110,7 @@ class Conv2DTranspose(Operation):
         rows = x.reshape(-1, x.shape[3])
         painted = windows.zeros(len(x), kernel.shape[2], x.dtype)
         for ky, kx, place in windows.taps():
-            painted[place] += (rows @ kernel[ky, kx].T).reshape(*x.shape[:3], -1)
+            painted[place] += (rows @ kernel[ky, kx].T).reshape(*x.shape[:3], kernel.shape[2])
         y = windows.crop(painted)
         return y if bias is None else y + bias
 
