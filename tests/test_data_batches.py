@@ -123,6 +123,8 @@ def test_validate_names_the_first_number_that_is_none():
     x[2500, 3] = np.inf
     with pytest.raises(DataError, match=r"x\[2500, 3\] is inf"):
         ArrayDataset(x).validate()
+    with pytest.raises(DataError, match=r"x\[1\] is 1e\+300.*float32"):
+        ArrayDataset(np.array([1.0, 1e300])).validate()
     ArrayDataset(np.zeros((3, 2)), np.arange(3)).validate()
 
 

@@ -308,6 +308,27 @@ def test_bad_data_is_refused_before_the_first_step(change: Any, error: Any, mess
     assert model.optimizer.iterations == 0
 
 
+def test_a_list_of_pictures_is_not_taken_apart() -> None:
+    x, y = blobs(6)  # as many pictures as a picture has rows
+    model = classifier()
+    with pytest.raises(ArgumentError, match=r"one array .*np\.stack"):
+        model.fit(list(x), y, verbose=0)
+    with pytest.raises(ArgumentError, match=r"np\.stack"):
+        model.predict(list(x))
+    with pytest.raises(DataError, match=r"12 arrays.*np\.stack"):
+        model.fit([*x, *x], np.tile(y, 2), verbose=0)
+
+
+def test_class_weights_are_for_one_output() -> None:
+    x, y = blobs(20)
+    image = keras.Input((6, 6, 1))
+    flat = layers.Flatten()(image)
+    model = keras.Model(image, [layers.Dense(4)(flat), layers.Dense(1)(flat)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ArgumentError, match="one output"):
+        model.fit(x, [np.eye(4)[y], y], class_weight={0: 2.0}, verbose=0)
+
+
 def test_regression_targets_never_broadcast() -> None:
     x = np.random.default_rng(0).random((6, 2), "f4")
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])

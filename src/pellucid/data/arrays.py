@@ -140,7 +140,7 @@ def _common_length(parts: Batch) -> int:
     lengths = {len(array) for array in leaves(parts)}
     if len(lengths) != 1:
         shapes = "; ".join(
-            f"{name}: {', '.join(str(array.shape) for array in leaves(part))}"
+            f"{name}: {_shapes(leaves(part))}"
             for name, part in zip(("x", "y", "sample_weight"), parts, strict=False)
         )
         raise DataError(
@@ -152,18 +152,26 @@ def _common_length(parts: Batch) -> int:
     return length
 
 
+def _shapes(arrays: list[Array]) -> str:
+    told = ", ".join(str(array.shape) for array in arrays[:3])
+    if len(arrays) <= 3:
+        return told
+    return f"{told}, … ({len(arrays)} arrays: a list has one for each input; np.stack joins them)"
+
+
 def check_finite(array: Array, name: str) -> None:
-    """Raise DataError where a number of an array is NaN or infinite; `name` names the array."""
+    """Raise DataError where a number is NaN, or infinite as float32; `name` names the array."""
     if array.dtype.kind != "f":
         return
     rows = max(1, _CHUNK * len(array) // max(array.size, 1))
     for start in range(0, len(array), rows):
-        good = np.isfinite(array[start : start + rows])
+        with np.errstate(over="ignore"):
+            good = np.isfinite(array[start : start + rows].astype("float32", copy=False))
         if not good.all():
             index = [int(i) for i in np.argwhere(~good)[0]]
             index[0] += start
             place = ", ".join(map(str, index))
             raise DataError(
-                f"{name}[{place}] is {array[tuple(index)]}: expected finite numbers. "
-                "Remove or fill such values before training."
+                f"{name}[{place}] is {array[tuple(index)]}: expected finite numbers "
+                "that float32 can hold. Remove or fill such values before training."
             )

@@ -139,6 +139,11 @@ def weighted_by_class(batch: Batch, class_weight: Mapping[int, float] | None) ->
     if class_weight is None:
         return batch
     x, y, sample_weight = (*batch, None, None)[:3]
+    if isinstance(y, list | tuple | Mapping) and _arrays_in(y) > 1:
+        raise ArgumentError(
+            "class_weight is for models of one output. Give each output's samples their weights "
+            "with sample_weight."
+        )
     labels = np.asarray(y)
     if labels.ndim > 1 and labels.shape[-1] > 1:
         labels = labels.argmax(-1)
@@ -170,7 +175,16 @@ def _parts(structure: Any, names: Sequence[str], what: str) -> list[Any]:
             f"{what}: expected a list or dict of {len(names)} arrays ({', '.join(names)}), "
             f"received {type(structure).__name__}."
         )
+    if isinstance(structure, list | tuple) and _arrays_in(structure) > 1:
+        raise ArgumentError(
+            f"{what}: expected one array for {names[0]}, received a list of {len(structure)}. "
+            f"np.stack joins a list of samples to one array."
+        )
     return [structure]
+
+
+def _arrays_in(structure: Any) -> int:
+    return sum(isinstance(part, np.ndarray) and part.ndim > 0 for part in flatten(structure))
 
 
 def _is_one_array(structure: Sequence[Any]) -> bool:
@@ -320,13 +334,13 @@ def check(model: Network, data: Dataset, losses: Sequence[Any] | None) -> None:
         fitted_inputs(model, map_leaves(_dummy, data.element_spec[0]))
         return
     fitted_inputs(model, data.arrays[0])
+    data.validate()
     if losses is not None:
         feeds(model, data.first(1).arrays, losses)
         names = model.output_names
         for index, part in enumerate(_parts(data.arrays[1], names, "targets")):
             if losses[index] is not None:
                 losses[index].check(np.asarray(part), model.outputs[index].shape)
-    data.validate()
 
 
 def _dummy(spec: Any) -> Array:
