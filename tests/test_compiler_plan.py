@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -324,3 +326,12 @@ def test_views_keep_the_shapes_of_their_own() -> None:
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
     np.testing.assert_allclose(outputs, answers, atol=1e-4)
     close(fast.get_weights(), slow.get_weights())
+
+
+def test_machine_code_and_buffers_go_with_the_model() -> None:
+    model, shape = headline()
+    model.predict_on_batch(np.zeros((2, *shape), "f4"))
+    program = weakref.ref(model.program())
+    model._programs.clear()
+    gc.collect()
+    assert program() is None

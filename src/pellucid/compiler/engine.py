@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -27,7 +26,6 @@ ENGINES = ("auto", "reference")
 PLANS = 4
 """How many batch sizes of a program keep their buffers."""
 
-_compiled: WeakKeyDictionary[Program, _Entry] = WeakKeyDictionary()
 _complaints: set[str] = set()
 
 
@@ -84,9 +82,9 @@ def refusal(program: Program, variables: Sequence[Variable] = (), optimizer: Any
 
 def _entry(program: Program, variables: Sequence[Variable], optimizer: Any) -> _Entry:
     key = (id(optimizer), tuple(id(variable) for variable in variables))
-    entry = _compiled.get(program)
+    entry: _Entry | None = program.kept.get("compiled")
     if entry is None or entry.key != key:
-        entry = _compiled[program] = _compile(key, program, variables, optimizer)
+        entry = program.kept["compiled"] = _compile(key, program, variables, optimizer)
     return entry
 
 

@@ -229,6 +229,11 @@ class Plan:
         for control in self._controls:
             control[THREADS] = 1 if self._alone else self.team.threads
 
+    def __del__(self) -> None:
+        made = self.__dict__
+        if "_controls" in made and not self.team.settled():
+            self.team.bury(self._memory, self._table, self._controls, self.compiled)
+
     # Memory.
 
     def _make_memory(self) -> None:

@@ -27,6 +27,9 @@ __all__ = ["Team", "team", "thread_count"]
 GENERATION, SECTION, TABLE, CONTROL, STATE = 0, 8, 9, 10, 16
 """Where in the mailbox (i64) things are; every worker's state has a cache line of its own."""
 
+LEFT = 1
+"""Beside a worker's state: the last section that it has come out of."""
+
 WATCH = 30_000
 """How often a worker looks for the next section before it goes to sleep (about 0.2 ms)."""
 
@@ -76,6 +79,7 @@ def _emit_serve(module: Module) -> None:
         table = mailbox.address(TABLE, "ptr")
         control = mailbox.address(CONTROL, "i64")
         f.call_address(section, table, control, worker)
+        mailbox.exchange(seen.get(), state + LEFT)
         spent.put(0)
         f.jump(done)
         f.label(quiet)
@@ -121,6 +125,7 @@ class Team:
         self.threads = threads
         self.process = os.getpid()
         self._busy = threading.Lock()
+        self._graves: list[tuple[object, ...]] = []
         self._mailbox = np.zeros(STATE + 8 * threads, np.int64)
         self._wake = np.zeros(max(threads, 1), np.int64)
         module = Module(target.width)
@@ -149,6 +154,8 @@ class Team:
             section(table, control, 0)
             return
         with self._busy:
+            if self._graves and self.settled():
+                self._graves.clear()
             self._mailbox[SECTION : CONTROL + 1] = address, table, control
             before = int(self._mailbox[GENERATION])
             try:
@@ -159,6 +166,20 @@ class Team:
                 if int(self._mailbox[GENERATION]) != before:
                     self._wake_up()
                     section(table, control, 0)
+
+    def settled(self) -> bool:
+        """Return whether no worker is inside a section any more, not even in its last instructions.
+
+        A section's result is there when `run` returns; its memory and machine code may only go
+        when this is so.
+        """
+        generation = self._mailbox[GENERATION]
+        ends = self._mailbox[STATE + LEFT + 8 :: 8]
+        return self.process != os.getpid() or bool((ends == generation).all())
+
+    def bury(self, *things: object) -> None:
+        """Keep what a section used until no worker can be inside it."""
+        self._graves.append(things)
 
     def _wake_up(self) -> None:
         """Wake the workers that `announce` found asleep."""

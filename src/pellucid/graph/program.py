@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -84,12 +84,14 @@ class Program:
         outputs: The values wanted.
         nodes: The operations; each reads only inputs, weights, random values and earlier outputs.
         training: Whether it was traced for training: dropout drops, batches normalise themselves.
+        kept: What engines keep of it, such as its machine code; it lives as long as the program.
     """
 
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     training: bool
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def variables(self) -> list[Variable]:
