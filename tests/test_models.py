@@ -121,6 +121,13 @@ def test_a_model_may_end_inside_another_and_shares_its_weights() -> None:
     assert (maps.predict(image, verbose=0) == 1).all()
 
 
+def test_layers_may_move_into_another_model_and_still_end_their_own() -> None:
+    image = keras.Input((8, 8, 1))
+    first = keras.Sequential([image, layers.Conv2D(2, 3, name="maps"), layers.Flatten()])
+    keras.Sequential([keras.Input((5, 5, 1)), first.get_layer("maps"), layers.Flatten()])
+    assert keras.Model(first.input, first.get_layer("maps").output).output_shape == (None, 6, 6, 2)
+
+
 def test_a_model_may_start_inside_another() -> None:
     model = small()
     head = keras.Model(model.layers[1].output, model.output)

@@ -294,24 +294,19 @@ class Layer:
 
     @property
     def input(self) -> Any:
-        """The symbolic tensor(s) that the layer was called on."""
-        return self._only_call("input").inputs
+        """The symbolic tensor(s) that the layer was first called on."""
+        return self._first_call("input").inputs
 
     @property
     def output(self) -> Any:
-        """The symbolic tensor(s) that the layer makes."""
-        return self._only_call("output").outputs
+        """The symbolic tensor(s) that the layer made when it was first called."""
+        return self._first_call("output").outputs
 
-    def _only_call(self, what: str) -> LayerCall:
+    def _first_call(self, what: str) -> LayerCall:
         if not self.calls:
             raise NotBuiltError(
                 f"{self.name} has no {what} yet: it was not called on a symbolic tensor. "
                 f"Give the model an Input, or build it, first."
-            )
-        if len(self.calls) > 1:
-            raise NotBuiltError(
-                f"{self.name} was called {len(self.calls)} times, so its {what} is not one "
-                f"tensor. Use {self.name}.calls[k].{what}s."
             )
         return self.calls[0]
 
