@@ -173,9 +173,10 @@ class Team:
         A section's result is there when `run` returns; its memory and machine code may only go
         when this is so.
         """
+        if sys.is_finalizing() or self.process != os.getpid():
+            return True
         generation = self._mailbox[GENERATION]
-        ends = self._mailbox[STATE + LEFT + 8 :: 8]
-        return self.process != os.getpid() or bool((ends == generation).all())
+        return bool((self._mailbox[STATE + LEFT + 8 :: 8] == generation).all())
 
     def bury(self, *things: object) -> None:
         """Keep what a section used until no worker can be inside it."""
