@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 
@@ -335,3 +336,42 @@ def test_machine_code_and_buffers_go_with_the_model() -> None:
     model._programs.clear()
     gc.collect()
     assert program() is None
+
+
+def test_one_model_may_be_trained_from_two_threads() -> None:
+    model, shape = headline()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    rng = np.random.default_rng(0)
+    x, y = rng.random((16, *shape), "f4"), rng.integers(0, 10, 16)
+    model.train_on_batch(x, y)
+
+    def train() -> None:
+        for _ in range(30):
+            model.train_on_batch(x, y)
+
+    threads = [threading.Thread(target=train, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert model.optimizer.iterations == 61
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_settings_of_the_optimizer_may_change_between_steps() -> None:
+    found = []
+    for which in ("auto", "reference"):
+        keras.utils.set_random_seed(0)
+        model, shape = average()
+        model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", engine=which)
+        rng = np.random.default_rng(0)
+        x, y = rng.random((8, *shape), "f4"), rng.integers(0, 3, 8)
+        model.train_on_batch(x, y)
+        model.optimizer.beta_1, model.optimizer.weight_decay = 0.5, 0.1
+        model.train_on_batch(x, y)
+        model.optimizer.clipnorm = 0.01
+        model.train_on_batch(x, y)
+        found.append(model.get_weights())
+    for compiled, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(compiled, expected, atol=2e-5)

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["ENGINES", "choose", "plan_for", "refusal"]
 
 ENGINES = ("auto", "reference")
+SETTINGS = (
+    *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"),
+    *("momentum", "nesterov", "beta_1", "beta_2", "epsilon", "amsgrad", "rho", "centered"),
+)
+"""What of an optimiser is in the machine code: when it is changed, other code is made."""
 PLANS = 4
 """How many batch sizes of a program keep their buffers."""
 
@@ -81,7 +86,8 @@ def refusal(program: Program, variables: Sequence[Variable] = (), optimizer: Any
 
 
 def _entry(program: Program, variables: Sequence[Variable], optimizer: Any) -> _Entry:
-    key = (id(optimizer), tuple(id(variable) for variable in variables))
+    settings = tuple(getattr(optimizer, name, None) for name in SETTINGS)
+    key = (id(optimizer), settings, tuple(id(variable) for variable in variables))
     entry: _Entry | None = program.kept.get("compiled")
     if entry is None or entry.key != key:
         entry = program.kept["compiled"] = _compile(key, program, variables, optimizer)

@@ -83,6 +83,7 @@ class Compiled:
         target: Target | None = None,
     ) -> None:
         self.program = program
+        self.lock = threading.Lock()
         self.variables = list(variables)
         self.optimizer = optimizer
         self.target = target or host()
@@ -181,7 +182,7 @@ class Plan:
         self.compiled = compiled
         self.batch_size = batch_size
         self.team = runtime.team()
-        self._lock = threading.Lock()
+        self._lock = compiled.lock
         sums = [place for place in compiled.schedule.places if place.extent == "chunk"]
         self.chunk = chunk_size(batch_size, sum(4 * place.stride for place in sums))
         self.chunks = -(-batch_size // self.chunk)
@@ -409,8 +410,12 @@ class Plan:
 
         If it was not, nothing was changed.
         """
+        given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
+        with self._lock:
+            return self._step(given)
+
+    def _step(self, given: Mapping[Value, Array]) -> tuple[list[Array], bool]:
         compiled, optimizer = self.compiled, self.compiled.optimizer
-        given = dict(zip(compiled.program.inputs, feeds, strict=True)) | dict(random or {})
         flag = self._arrays[compiled.flag]
         flag[0] = 0
         if compiled.update is not None:
