@@ -468,3 +468,13 @@ def test_the_compiled_engine_is_asked_too() -> None:
     again = explain(model, np.zeros((1, 7, 7, 2), "f4"), 0)
     model.layers[0].set_weights(kernel)  # its machine code would now read other weights
     assert "compiled" not in [c.name for c in again["loss"].verify().checks]
+
+
+def test_what_single_precision_loses_is_not_called_a_mistake() -> None:
+    """p − 1 of a very sure answer has few right digits, and so has all that comes from it."""
+    model = _sequential(layers.Input((2,)), layers.Dense(2, activation="softmax", name="d"))
+    model.set_weights([np.array([[9.0, 0.0], [0.3, 0.1]], "f4"), np.zeros(2, "f4")])
+    check = explain(model, [[1.0, 0.7]], 0)["d.kernel[0,0].grad"].verify(True)["finite difference"]
+    assert check.relative > 1e-5
+    assert check.passed
+    assert "double precision" in check.note
