@@ -375,3 +375,12 @@ def test_settings_of_the_optimizer_may_change_between_steps() -> None:
         found.append(model.get_weights())
     for compiled, expected in zip(*found, strict=True):
         np.testing.assert_allclose(compiled, expected, atol=2e-5)
+
+
+def test_what_cannot_be_compiled_is_said_of_the_model_and_not_of_llvmlite(capfd) -> None:
+    model = keras.Sequential(
+        [keras.Input((6, 6, 3)), layers.Softmax(), layers.Conv2D(4, 3, padding="same")]
+    )
+    assert model.predict_on_batch(np.zeros((2, 6, 6, 3), "f4")).shape == (2, 6, 6, 4)
+    assert "softmax" in engine.refusal(model.program())
+    assert "llvmlite" not in capfd.readouterr().err

@@ -105,8 +105,8 @@ class _KerasAlias:
         """Claim `pellucid.keras` and everything below it."""
         del path, target
         if f"{fullname}.".startswith("pellucid.keras."):
-            # A loader by its methods: the base class, in importlib.abc, is slow to import.
-            return ModuleSpec(fullname, self)  # type: ignore[arg-type]
+            # It is a loader by its methods: the base class is in importlib.abc, slow to import.
+            return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # see above
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:

@@ -27,6 +27,7 @@ from pellucid.compiler.schedule import (
     Phase,
     Place,
     Section,
+    UnsupportedError,
     emit_section,
 )
 from pellucid.compiler.target import Target, compile_module, host
@@ -41,10 +42,6 @@ LINEAR = ("weighted_mean", "rescaling", "add")
 _ELEMENTS = {"float": np.float32, "i8": np.uint8, "i32": np.int32, "i64": np.int64}
 SPINS = 4000
 """How often a thread looks whether the others have arrived before it lets others run."""
-
-
-class UnsupportedError(Exception):
-    """The program is of a form that is not compiled; the reference engine runs it."""
 
 
 CHUNK_MEMORY = 128 * 2**20

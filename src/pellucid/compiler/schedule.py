@@ -32,9 +32,15 @@ __all__ = [
     "Schedule",
     "Section",
     "Split",
+    "UnsupportedError",
     "cells",
     "emit_section",
 ]
+
+
+class UnsupportedError(Exception):
+    """The program is of a form that is not compiled; the reference engine runs it."""
+
 
 Frame = tuple[tuple[int, int], tuple[int, int]]
 NO_FRAME: Frame = ((0, 0), (0, 0))

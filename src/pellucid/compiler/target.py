@@ -104,6 +104,8 @@ class Code:
 
 
 _loaded: dict[str, Code] = {}
+_mapped: list[Code] = []
+"""Machine code is never unmapped: a thread may still be in its last instructions."""
 
 
 def compile_module(module: Module, target: Target) -> Code:
@@ -121,6 +123,7 @@ def compile_module(module: Module, target: Target) -> Code:
     except RuntimeError:  # LLVM refuses an object file that is whole but not its own
         code = Code(_compile(text, target), target)
     _loaded[key] = code
+    _mapped.append(code)
     return code
 
 

@@ -64,7 +64,7 @@ class Dataset:
 
     def batches(self, epoch: int = 0) -> Iterator[Batch]:
         """Return the batches of one epoch: tuples `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
-        raise NotImplementedError
+        raise NotImplementedError  # every subclass has its own
 
     def validate(self) -> None:
         """Look for data no model can learn from, as far as that is cheap; called before training.

@@ -58,7 +58,7 @@ def fuses(group: Group, follower: Node, training: bool) -> bool:
 
 
 def _taps(group: Group, x: Place) -> tuple[Taps, Taps]:
-    kh, kw, channels = (n or 0 for n in group.node.inputs[1].shape[:3])  # type: ignore[union-attr]
+    kh, kw, channels = (n or 0 for n in group.node.inputs[1].shape[:3])  # type: ignore[union-attr]  # the kernel is there
     down, across = group.op.dilation_rate
     return Taps(kh, down * x.row, kw * channels), Taps(kw, across * channels, channels)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Function, vectors_over
 from pellucid.compiler.kernels._softmax import exponentials
+from pellucid.compiler.schedule import UnsupportedError
 from pellucid.ops._operation import known
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
     x, y = b.place(group.node.inputs[0]), b.place(group.output)
     if x.frame != y.frame:
-        raise NotImplementedError("a framed image is not what softmax is taken of")
+        raise UnsupportedError("softmax next to a convolution with padding")
     *outer, classes = known(group.output.shape[1:])
     rows = math.prod(outer)
 
