@@ -28,6 +28,7 @@ COMMANDS = (
     "explain",
     "summary",
     "plan",
+    "export",
     "filters",
     "features",
     "convolve",

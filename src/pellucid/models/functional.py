@@ -115,3 +115,37 @@ class Model(Trainer):
         from pellucid.formats import load_weights
 
         load_weights(self, filepath)
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "onnx",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        opset_version: int | None = None,
+    ) -> None:
+        """Write the model for other programs to run: what it predicts, without what trains it.
+
+        The file reads and makes what the model does, images channels last included, for batches of
+        any size. It is written whole or not at all. Needs the extra `[onnx]`.
+
+        Args:
+            filepath: The file, such as "model.onnx".
+            format: "onnx".
+            verbose: Whether to say where it was written.
+            input_signature: The shapes of the inputs with the batch, where they are to be others
+                than the model's own, in its inputs' structure: (1, 28, 28, 1) is one image.
+            opset_version: The version of ONNX's operators, from 13 on; by default 18.
+
+        Raises:
+            ArgumentError: The format is another, an operation cannot be said in ONNX (the message
+                names all such), there is no such opset, or the model is too large for one file.
+            MissingPackageError: onnx is not installed.
+            NotBuiltError: The model does not know the shape of its input.
+        """
+        from pellucid.errors import ArgumentError
+        from pellucid.formats import export_onnx
+
+        if format != "onnx":
+            raise ArgumentError(f"export: format must be 'onnx', received {format!r}.")
+        export_onnx(self, filepath, verbose, input_signature, opset_version)
