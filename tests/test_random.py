@@ -1,4 +1,6 @@
 import random
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from pellucid.random import (
     get_seed,
     get_state,
     next_generator,
+    seeded,
     seeded_generator,
     set_random_seed,
     set_state,
@@ -62,12 +65,23 @@ def test_python_and_numpy_are_seeded_too():
 
 
 def test_a_seed_that_was_never_set_is_drawn_once_and_reported(monkeypatch):
-    monkeypatch.setattr("pellucid.random._state", {})
+    nothing = {}
+    monkeypatch.setattr("pellucid.random._state", ContextVar("state", default=nothing))
     seed = get_seed()
     assert get_seed() == seed
     first = generator("x").random()
     set_random_seed(seed)
     assert generator("x").random() == first
+
+
+def test_a_seed_for_a_while_leaves_all_others_alone():
+    before = get_state(), random.getstate(), np.random.get_state()[1].tolist()
+    with seeded(11):
+        inside = next_generator().random(), get_seed()
+    with seeded(11), ThreadPoolExecutor(1) as other_thread:
+        assert other_thread.submit(get_seed).result() == 5
+        assert (next_generator().random(), get_seed()) == inside
+    assert (get_state(), random.getstate(), np.random.get_state()[1].tolist()) == before
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "1", None])

@@ -116,7 +116,7 @@ LEVELS = [
     {"initializers", "regularizers", "activations"},
     {"layers", "losses", "metrics", "optimizers", "callbacks"},
     {"data", "formats", "models", "datasets", "utils", "backend", "saving"},
-    {"testing", "architectures", "plots", "explain"},
+    {"testing", "architectures", "plots", "explain", "sklearn"},
     {"cli"},
 ]
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -201,6 +201,7 @@ def cpu_seconds(code: str) -> float:
 
 def test_import_loads_nothing_heavy() -> None:
     heavy = {"numpy", "h5py", "pyfive", "matplotlib", "PIL", "rich", "click", "llvmlite", "onnx"}
+    heavy |= {"sklearn", "scipy"}
     assert not heavy & loaded_after("import pellucid")
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         plots,
         regularizers,
         saving,
+        sklearn,
         testing,
         utils,
     )
@@ -58,6 +59,7 @@ _MODULES = (
     "plots",
     "regularizers",
     "saving",
+    "sklearn",
     "testing",
     "utils",
 )
@@ -91,6 +93,7 @@ __all__ = [
     "plots",
     "regularizers",
     "saving",
+    "sklearn",
     "testing",
     "utils",
 ]

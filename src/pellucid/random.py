@@ -11,10 +11,13 @@ Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import operator
 import random
 import secrets
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import SupportsIndex
 
 import numpy as np
@@ -26,6 +29,7 @@ __all__ = [
     "get_seed",
     "get_state",
     "next_generator",
+    "seeded",
     "seeded_generator",
     "set_random_seed",
     "set_state",
@@ -33,7 +37,8 @@ __all__ = [
 
 _LIMIT = 2**32
 
-_state: dict[str, int] = {}
+_global: dict[str, int] = {}
+_state: ContextVar[dict[str, int]] = ContextVar("seed and counter", default=_global)
 
 
 def set_random_seed(seed: int) -> None:
@@ -64,20 +69,42 @@ def set_random_seed(seed: int) -> None:
         )
     random.seed(value)
     np.random.seed(value)
-    _state.update(seed=value, count=0)
+    _state.get().update(seed=value, count=0)
+
+
+@contextlib.contextmanager
+def seeded(seed: int, count: int = 0) -> Iterator[None]:
+    """Let all that is drawn inside depend on `seed`; what is drawn outside, not notice.
+
+    This holds for the thread that is inside, and for no other. Python's and NumPy's own generators
+    are left alone.
+
+    Example:
+        >>> with seeded(7):
+        ...     first = next_generator().random()
+        >>> with seeded(7):
+        ...     next_generator().random() == first
+        True
+    """
+    token = _state.set({"seed": seed, "count": count})
+    try:
+        yield
+    finally:
+        _state.reset(token)
 
 
 def get_seed() -> int:
     """Return the seed in use; where none was set, one drawn from the system's entropy."""
-    if not _state:
-        _state.update(seed=secrets.randbelow(_LIMIT), count=0)
-    return _state["seed"]
+    state = _state.get()
+    if not state:
+        state.update(seed=secrets.randbelow(_LIMIT), count=0)
+    return state["seed"]
 
 
 def get_state() -> dict[str, int]:
     """Return what `set_state` needs to go on from here: the seed and the counter."""
     get_seed()
-    return dict(_state)
+    return dict(_state.get())
 
 
 def set_state(state: dict[str, int]) -> None:
@@ -88,7 +115,7 @@ def set_state(state: dict[str, int]) -> None:
             f"Expected the state as {{'seed': …, 'count': …}} with whole numbers, "
             f"received {state!r}."
         )
-    _state.update(state)
+    _state.get().update(state)
 
 
 def generator(*key: SupportsIndex | str) -> np.random.Generator:
@@ -114,7 +141,7 @@ def seeded_generator(seed: int, *key: SupportsIndex | str) -> np.random.Generato
 def next_generator() -> np.random.Generator:
     """Return the next of a row of generators: weights are drawn from these, one for each."""
     drawn = generator("next", get_state()["count"])
-    _state["count"] += 1
+    _state.get()["count"] += 1
     return drawn
 
 
