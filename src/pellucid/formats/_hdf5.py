@@ -14,17 +14,19 @@ from __future__ import annotations
 import io
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pellucid.errors import LoadError
+from pellucid.formats._hdf5_text import TextReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_arrays", "write_arrays"]
+__all__ = ["SIGNATURE", "Contents", "read_arrays", "read_contents", "write_arrays"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -42,12 +44,31 @@ _IEEE_754 = {
 }
 
 
+@dataclass
+class Contents:
+    """What an HDF5 file holds.
+
+    Attributes:
+        arrays: Every array by its path, as views into the file's bytes: nothing is copied.
+        texts: The wanted attributes of each group, by the group's path ("" for the root) and name.
+    """
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    texts: dict[str, dict[str, str | list[str]]] = field(default_factory=dict)
+
+
 def read_arrays(data: bytes, where: str) -> dict[str, NDArray[Any]]:
-    """Return every array of an HDF5 file by its path, as views into `data`: nothing is copied.
+    """Return every array of an HDF5 file by its path; see `read_contents`."""
+    return read_contents(data, where).arrays
+
+
+def read_contents(data: bytes, where: str, wanted: Container[str] = ()) -> Contents:
+    """Return every array of an HDF5 file, and the text attributes with the wanted names.
 
     Args:
         data: the whole file.
         where: what to call the file in errors.
+        wanted: the attributes to read; no other is looked at.
 
     Raises:
         LoadError: the file is broken, or holds anything but groups of plain numeric arrays.
@@ -55,7 +76,7 @@ def read_arrays(data: bytes, where: str) -> dict[str, NDArray[Any]]:
     if not data.startswith(SIGNATURE):
         raise LoadError(f"{where} is not an HDF5 file: its first bytes are {data[:8]!r}.")
     try:
-        return _Reader(data, where).arrays()
+        return _Reader(data, where, wanted).contents()
     except LoadError:
         raise
     except Exception as error:  # a parser that meets hostile bytes may fail in any way
@@ -81,14 +102,16 @@ class _MeteredBytes(io.BytesIO):
 
 
 class _Reader:
-    def __init__(self, data: bytes, where: str) -> None:
+    def __init__(self, data: bytes, where: str, wanted: Container[str]) -> None:
         self.data = data
         self.where = where
+        self.wanted = wanted
         self.file = _MeteredBytes(data, where)
+        self.texts = TextReader(self.file, len(data), where)
         self.seen: set[int] = set()
-        self.found: dict[str, NDArray[Any]] = {}
+        self.found = Contents()
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def contents(self) -> Contents:
         from pyfive.misc_low_level import SuperBlock
 
         superblock = SuperBlock(self.file, 0)
@@ -108,8 +131,10 @@ class _Reader:
         header = DataObjects(self.file, address)
         kinds = {message["type"] for message in header.msgs}
         if _DATASPACE in kinds:
-            self.found[path] = self._array(header, kinds, path)
+            self.found.arrays[path] = self._array(header, kinds, path)
             return
+        if texts := self.texts.texts(header, self.wanted, path):
+            self.found.texts[path] = texts
         for name, target in self._links(header, path):
             child = f"{path}/{name}" if path else name
             if not isinstance(target, int):

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import LoadError
+from pellucid.formats._placing import Placed, fitting
 from pellucid.graph import Variable
 from pellucid.layers._layer import Layer
 from pellucid.layers._names import snake_case
 from pellucid.models import Model, Sequential
 from pellucid.ops._operation import Array
 
-__all__ = ["assign", "collect", "names"]
+__all__ = ["collect", "names", "placed"]
 
 # Written by some versions of Keras beside the weights, and not needed here: the state of random
 # generators (here: counters) and of metrics (which every epoch begins anew).
@@ -45,35 +46,51 @@ def names(model: Model) -> dict[str, dict[str, str]]:
     return named
 
 
-def assign(model: Model, arrays: Mapping[str, Array], where: str) -> None:
-    """Set every weight of a model, and its optimiser's state, from what a file holds.
+def placed(
+    model: Model, arrays: Mapping[str, Array], where: str, skip_mismatch: bool = False
+) -> tuple[list[Placed], list[Array]]:
+    """Return which array goes into which weight of a model, and its optimiser's state.
 
-    Nothing is changed unless everything fits.
+    The state is [] where there is none to restore.
 
     Raises:
-        LoadError: a weight is missing, has another shape, or belongs to no layer of the model.
+        LoadError: A weight is missing, has another shape, or belongs to no layer of the model; if
+            `skip_mismatch`, that is a warning, and the layer concerned is left out.
     """
     remaining = dict(arrays)
-    pairs: list[tuple[Variable, Array]] = []
+    made: list[Placed] = []
     for group, layer in _groups(model):
-        for index, variable in enumerate(_own_weights(layer)):
-            path = f"{group}/vars/{index}"
-            if path not in remaining:
-                raise LoadError(f"{where} has no weight '{path}', which is {variable.path}.")
-            pairs.append((variable, _fitting(remaining.pop(path), variable, path, where)))
+        weights = {f"{group}/vars/{i}": variable for i, variable in enumerate(_own_weights(layer))}
+        try:
+            made += _of_layer(weights, remaining, where)
+        except LoadError as error:
+            if not skip_mismatch:
+                raise
+            warnings.warn(f"{error} {layer.name} is left as it was.", stacklevel=4)
+        for path in weights:
+            remaining.pop(path, None)
     state = _optimizer_state(model, remaining, where)
-    if extra := sorted(path for path in remaining if not _IGNORED.fullmatch(path)):
+    extra = sorted(path for path in remaining if not _IGNORED.fullmatch(path))
+    if extra and not skip_mismatch:
         raise LoadError(
             f"{where} holds {len(extra)} weights that no layer of {model.name!r} has: "
             f"{', '.join(extra[:5])}{' …' if len(extra) > 5 else ''}. "
             "Is it the file of another model?"
         )
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is reported
-        for variable, array in pairs:
-            variable.assign(array)
-    _report_non_finite([variable for variable, _ in pairs], where)
-    if state:
-        model.optimizer.set_variables(state)
+    return made, state
+
+
+def _of_layer(
+    weights: Mapping[str, Variable], arrays: Mapping[str, Array], where: str
+) -> list[Placed]:
+    made = []
+    for path, variable in weights.items():
+        if path not in arrays:
+            raise LoadError(f"{where} has no weight '{path}', which is {variable.path}.")
+        array = fitting(arrays[path], variable, path, where)
+        if array is not None:
+            made.append(Placed(path, variable, array))
+    return made
 
 
 def _groups(model: Model) -> Iterator[tuple[str, Layer]]:
@@ -117,18 +134,6 @@ def _own_weights(layer: Layer) -> list[Variable]:
     return [] if isinstance(layer, Model) else layer.weights
 
 
-def _fitting(array: Array, variable: Variable, path: str, where: str) -> Array:
-    if array.shape != variable.shape:
-        raise LoadError(
-            f"{where}: '{path}' has shape {array.shape}; {variable.path} needs {variable.shape}."
-        )
-    if array.dtype.kind != "f":
-        raise LoadError(
-            f"{where}: '{path}' holds {array.dtype.name} numbers; {variable.path} needs floats."
-        )
-    return array
-
-
 def _optimizer_state(model: Model, remaining: dict[str, Array], where: str) -> list[Array]:
     """Take the optimiser's variables out of what remains; [] where there is nothing to restore."""
     found = {path for path in remaining if re.fullmatch(r"optimizer/vars/\d+", path)}
@@ -160,14 +165,3 @@ def _optimizer_state(model: Model, remaining: dict[str, Array], where: str) -> l
             "in it is NaN or infinite."
         )
     return values + [own for _, own in model.optimizer.variables[len(values) :]]
-
-
-def _report_non_finite(variables: list[Variable], where: str) -> None:
-    for variable in variables:
-        count = int(np.count_nonzero(~np.isfinite(variable.value)))
-        if count:
-            warnings.warn(
-                f"{where}: {count:,} of the {variable.size:,} numbers of {variable.path} "
-                "are NaN or infinite.",
-                stacklevel=4,
-            )

@@ -1,4 +1,4 @@
-"""`.keras` and `.weights.h5` files: written so that Keras 3 opens them, read without trusting them.
+"""Keras' files: written so that Keras 3 opens them, read without trusting them.
 
 A `.keras` file is a zip file of four members:
 
@@ -6,6 +6,9 @@ A `.keras` file is a zip file of four members:
     config.json         the layers, how they are connected, and how the model was compiled
     model.weights.h5    the weights and the optimiser's state (HDF5)
     pellucid.json       what Keras has no place for: preprocessing, counters. Keras ignores it.
+
+A `.weights.h5` file is the third of them alone. Legacy `.h5` files, of Keras 2 and 3, are read as
+well (see `_legacy`), and not written.
 
 Reading a file runs no code of the file's, imports no module that it names, writes nothing and opens
 nothing else. What it may name is a closed list (see `_schema`), and what it may make the reader
@@ -25,14 +28,17 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import ArgumentError, LoadError, NotBuiltError
-from pellucid.formats import _weights
+from pellucid.formats import _legacy, _weights
 from pellucid.formats._archive import parse_json, read_archive, read_file, write_archive
 from pellucid.formats._atomic import atomic_write
-from pellucid.formats._hdf5 import SIGNATURE, read_arrays, write_arrays
+from pellucid.formats._hdf5 import SIGNATURE, Contents, read_arrays, read_contents, write_arrays
+from pellucid.formats._keras2 import modern_compile_config, modern_model
+from pellucid.formats._placing import WeightTable, put
 from pellucid.formats._schema import checked_compile_config, checked_model, known_layers
 from pellucid.layers._layer import Layer
 from pellucid.layers._unfilled import unfilled
 from pellucid.models import Model, Sequential
+from pellucid.ops._operation import Array
 
 __all__ = ["load_model", "load_weights", "save_model", "save_weights"]
 
@@ -48,6 +54,8 @@ _METADATA, _CONFIG, _WEIGHTS, _OWN = (
     "pellucid.json",
 )
 _OWN_VERSION = 1
+
+_WITHOUT_COMPILING = " Pass compile=False to load the model without its optimiser."
 
 
 def save_model(model: Model, filepath: Path_, overwrite: bool = True) -> None:
@@ -81,7 +89,9 @@ def save_model(model: Model, filepath: Path_, overwrite: bool = True) -> None:
 
 
 def load_model(filepath: Path_, compile: bool = True) -> Model:
-    """Return the model in a `.keras` file that Pellucid or Keras 3 saved.
+    """Return the model in a file that Pellucid or Keras saved: `.keras`, or a legacy `.h5`.
+
+    Legacy files of Keras 2 and of Keras 3 are known by what they hold, not by their names.
 
     Args:
         filepath: the file.
@@ -93,16 +103,13 @@ def load_model(filepath: Path_, compile: bool = True) -> Model:
             that is not known here. Nothing in a file is ever executed, and no other file is opened.
 
     Warns:
-        UserWarning: some weights are NaN or infinite.
+        UserWarning: some weights are NaN or infinite; or the optimiser's state in a legacy file
+            does not fit the optimiser, which then starts afresh.
     """
     where = str(filepath)
     data = read_file(filepath)
     if data.startswith(SIGNATURE):
-        raise LoadError(
-            f"{where} is an HDF5 file, not a .keras file. If it holds weights, make the model and "
-            "call load_weights; if it is a whole model of Keras' older kind, open it in Keras and "
-            "save it again as .keras."
-        )
+        return _legacy_model(read_contents(data, where, _legacy.ATTRIBUTES), compile, where)
     members = _members(data, where)
     for name in (_CONFIG, _WEIGHTS):
         if name not in members:
@@ -111,15 +118,37 @@ def load_model(filepath: Path_, compile: bool = True) -> Model:
     config = parse_json(members[_CONFIG], f"{where}: {_CONFIG}")
     own = _own_part(members, where)
     with _as_load_error(where):
-        model = _made(config, sum(array.size for array in arrays.values()), where)
+        model = _made(config, _size(arrays), where)
     if compile:
-        with _as_load_error(where, " Pass compile=False to load the model without its optimiser."):
-            arguments = checked_compile_config(config.get("compile_config"), where)
-            if arguments:
-                model.compile_from_config(arguments)
+        _compile(model, config.get("compile_config"), where)
     with _as_load_error(where):
-        _weights.assign(model, arrays, where)
+        placed, state = _weights.placed(model, arrays, where)
+        put(placed, where)
+        if state:
+            model.optimizer.set_variables(state)
     model.preprocessing = own.get("preprocessing")
+    return model
+
+
+def _legacy_model(contents: Contents, compile: bool, where: str) -> Model:
+    config = _legacy.json_text(contents, "model_config", where)
+    if config is None:
+        raise LoadError(
+            f"{where} holds weights, but not the model that they are of. Make the model, and call "
+            "its load_weights."
+        )
+    with _as_load_error(where):
+        model = _made(modern_model(config), _size(contents.arrays), where)
+        placed = _legacy.placed(model, contents, where, by_name=False, skip_mismatch=False)
+    if compile:
+        training = _legacy.json_text(contents, "training_config", where)
+        with _as_load_error(where, _WITHOUT_COMPILING):
+            arguments = modern_compile_config(training)
+        _compile(model, arguments, where)
+    with _as_load_error(where):
+        put(placed, where)
+        if state := _legacy.optimizer_state(model, contents, where):
+            model.optimizer.set_variables(state)
     return model
 
 
@@ -137,14 +166,29 @@ def save_weights(model: Model, filepath: Path_, overwrite: bool = True) -> None:
     atomic_write(path, write_arrays(_weights.collect(model), _weights.names(model)))
 
 
-def load_weights(model: Model, filepath: Path_) -> None:
-    """Set a model's weights, and its optimiser's state, from a `.weights.h5` or `.keras` file.
+def load_weights(
+    model: Model, filepath: Path_, skip_mismatch: bool = False, by_name: bool = False
+) -> WeightTable:
+    """Set a model's weights, and its optimiser's state, from a file of Keras' or Pellucid's.
 
+    A `.weights.h5` or `.keras` file, or a legacy `.h5` file, of which only the weights are taken.
     Nothing changes unless every weight is there and has the shape that the model needs.
+
+    Args:
+        model: the model.
+        filepath: the file.
+        skip_mismatch: whether to leave a layer as it is, with a warning, where the file's does not
+            fit.
+        by_name: for a legacy file: whether to load the layers whose names agree, and leave the
+            others; otherwise layers agree by their order.
+
+    Returns:
+        What went where.
 
     Raises:
         LoadError: the file is broken, or is not of a model like this one.
         NotBuiltError: the model has no weights yet.
+        ArgumentError: `by_name` was asked of a file that has no names.
     """
     _require_built(model)
     where = str(filepath)
@@ -154,7 +198,33 @@ def load_weights(model: Model, filepath: Path_) -> None:
         if _WEIGHTS not in members:
             raise LoadError(f"{where} has no {_WEIGHTS}: it is neither .weights.h5 nor .keras.")
         data, where = members[_WEIGHTS], f"{where}: {_WEIGHTS}"
-    _weights.assign(model, read_arrays(data, where), where)
+    contents = read_contents(data, where, _legacy.ATTRIBUTES)
+    if _legacy.is_legacy(contents):
+        placed = _legacy.placed(model, contents, where, by_name, skip_mismatch)
+        state: list[Array] = []
+    elif by_name:
+        raise ArgumentError(
+            f"{where} knows its layers by their places in the model, not by their names: by_name "
+            "is for legacy .h5 files."
+        )
+    else:
+        placed, state = _weights.placed(model, contents.arrays, where, skip_mismatch)
+    put(placed, where)
+    if state:
+        model.optimizer.set_variables(state)
+    return WeightTable(placed)
+
+
+def _compile(model: Model, config: Any, where: str) -> None:
+    with _as_load_error(where, _WITHOUT_COMPILING):
+        arguments = checked_compile_config(config, where)
+        if arguments:
+            model.compile_from_config(arguments)
+
+
+def _size(arrays: dict[str, Array]) -> int:
+    """Return how many numbers a file holds."""
+    return sum(array.size for array in arrays.values())
 
 
 @contextlib.contextmanager

@@ -110,11 +110,22 @@ class Model(Trainer):
 
         save_weights(self, filepath, overwrite=overwrite)
 
-    def load_weights(self, filepath: Any) -> None:
-        """Load the weights of a `.weights.h5` or `.keras` file into this model's layers."""
+    def load_weights(
+        self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False
+    ) -> None:
+        """Load the weights of a file into this model's layers.
+
+        A `.weights.h5` or `.keras` file of Pellucid or Keras 3, or a legacy `.h5` file of Keras.
+
+        Args:
+            filepath: The file.
+            skip_mismatch: Whether to leave a layer as it is, with a warning, where the file's does
+                not fit.
+            by_name: For a legacy file: whether to load the layers whose names agree only.
+        """
         from pellucid.formats import load_weights
 
-        load_weights(self, filepath)
+        load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
 
     def export(
         self,
