@@ -86,5 +86,6 @@ def test_a_folder_is_not_replaced(tmp_path):
 
 
 def test_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    message = r"There is no such folder to write a\.bin to; make it first: '.*no'$"
+    with pytest.raises(FileNotFoundError, match=message):
         atomic_write(tmp_path / "no" / "a.bin", b"x")

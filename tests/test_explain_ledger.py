@@ -9,7 +9,7 @@ import pytest
 
 import pellucid
 from pellucid import layers, optimizers
-from pellucid.errors import ArgumentError, NameLookupError
+from pellucid.errors import ArgumentError, NameLookupError, ShapeError
 from pellucid.explain import Address, explain
 
 
@@ -478,3 +478,65 @@ def test_what_single_precision_loses_is_not_called_a_mistake() -> None:
     assert check.relative > 1e-5
     assert check.passed
     assert "double precision" in check.note
+
+
+def test_a_weight_of_a_sample_is_in_the_account():
+    model = _sequential(layers.Input((3,)), layers.Dense(2, activation="softmax", name="dense"))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    x, y, weights = np.eye(3), np.array([0, 1, 1]), np.array([1.0, 0.5, 4.0])
+    trace = explain(model, x, y, sample_weight=weights)
+    assert trace["loss"].formula == (
+        "loss = 1/n · (losses · sample_weight + losses@1 · sample_weight@1"
+        " + losses@2 · sample_weight@2)"
+    )
+    assert trace["loss"].verify().passed
+    assert trace["sample_weight@2"].value == 4
+    assert trace["sample_weight@2"].notes == ["It is how much the sample counts in the loss."]
+    assert trace.change("sample_weight@2", 0).actual < 0
+    alone = explain(model, x, y, samples=[2], sample_weight=weights)
+    assert alone.loss == pytest.approx(4 * trace.value("losses@2"))
+    model.train_on_batch(x, y, sample_weight=weights)
+    assert np.array_equal(trace.array("dense.kernel.updated"), model.layers[0].kernel.value)
+    with pytest.raises(ShapeError, match="one number for each sample"):
+        explain(model, x, y, sample_weight=[1, 2])
+    without_loss = _sequential(layers.Input((3,)), layers.Dense(2))
+    with pytest.raises(ArgumentError, match="there is no loss to weigh"):
+        explain(without_loss, x, sample_weight=weights)
+
+
+def test_outputs_have_sample_weights_of_their_own():
+    pellucid.utils.set_random_seed(1)
+    x = pellucid.Input((2,))
+    model = pellucid.Model(x, [layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)])
+    model.compile("sgd", "mse")
+    samples, targets = np.ones((2, 2)), [np.zeros((2, 1)), np.zeros((2, 1))]
+    trace = explain(model, samples, targets, sample_weight={"a": [1, 0], "b": [0, 0]})
+    assert trace.loss == trace.value("losses") / 2
+    assert explain(model, samples, targets, sample_weight=np.ones(2)).loss == pytest.approx(
+        explain(model, samples, targets).loss
+    )
+
+
+def test_a_minus_takes_the_place_of_a_plus():
+    trace = explain(
+        _sequential(
+            layers.Input((4, 4, 2)),
+            layers.Conv2D(2, 3, name="conv", bias_initializer="random_normal"),
+            layers.BatchNormalization(name="norm"),
+            layers.Flatten(),
+            layers.Dense(2),
+        ),
+        np.random.default_rng(0).normal(size=(2, 4, 4, 2)),
+        np.zeros((2, 2)),
+        training=True,
+    )
+    sums = 0
+    for tensor in trace.addresses():
+        for quantity in ("", *tensor.quantities):
+            ledger = trace[Address(tensor.name, (0,) * len(tensor.shape), None, quantity)]
+            parts = [ledger.formula, ledger.formula_with_numbers]
+            for definition in ledger.definitions:
+                parts += [definition.formula, definition.formula_with_numbers]
+            sums += sum(part.count(" − ") for part in parts)
+            assert not [part for part in parts if "+ −" in part or "− −" in part or "-mean" in part]
+    assert sums > 50

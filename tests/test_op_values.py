@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, signal
 
+from pellucid.errors import ShapeError
 from pellucid.ops.adjust_contrast import AdjustContrast
 from pellucid.ops.affine_transform import AffineTransform
 from pellucid.ops.average_pool2d import AveragePool2D
@@ -245,6 +246,8 @@ def test_batch_normalization_makes_mean_0_and_variance_1():
     np.testing.assert_allclose(variance, 0.9 + 0.1 * double.var(axis=(0, 1, 2)), rtol=1e-5)
     assert mean.dtype == variance.dtype == np.float32
     assert BatchNormalization().state_updates(x, None, None, *stored) == ()
+    with pytest.raises(ShapeError, match=r"a batch of shape \(0, 13, 13, 4\), which holds no"):
+        op.forward(x[:0], None, None, *stored)
 
 
 def test_layer_normalization_makes_every_sample_alike():

@@ -15,7 +15,7 @@ from pellucid.graph import Program, Value
 from pellucid.graph.reference import draw
 from pellucid.layers import Layer
 from pellucid.models import _feeding as feeding
-from pellucid.models.training import loss_program
+from pellucid.models._loss_program import loss_program
 from pellucid.ops._operation import Array, known
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Setup:
         outputs: The model's outputs.
         output_names: What the model calls them.
         targets: The targets that the loss reads.
+        weightings: The weights of the samples, if there are any.
         parts: Each output's own loss.
         optimizer: The optimiser.
         has_loss: Whether there is a loss.
@@ -81,6 +82,7 @@ class Setup:
     outputs: tuple[Value, ...]
     output_names: tuple[str, ...]
     targets: tuple[Value, ...]
+    weightings: tuple[Value, ...]
     parts: tuple[Value, ...]
     optimizer: optimizers_module.Optimizer
     has_loss: bool
@@ -98,6 +100,7 @@ def prepare(
     optimizer: Any,
     samples: int | Sequence[int] | slice | None,
     class_names: Sequence[str] | None,
+    sample_weight: Any,
     *,
     training: bool,
     dtype: str,
@@ -122,11 +125,15 @@ def prepare(
     trained = [index for index, loss in enumerate(losses) if loss is not None]
     if trained:
         weights = [weight for _, weight in chosen]
-        program = loss_program(model, losses, weights, training, (), model.trainable_weights)
-    else:
+        weighted = () if sample_weight is None else trained
+        program = loss_program(model, losses, weights, training, weighted, model.trainable_weights)
+    elif sample_weight is None:
         program = model.program(training)
+    else:
+        raise ArgumentError("explain: sample_weight was given, but there is no loss to weigh.")
     count = len(trained)
-    targets = program.inputs[len(inputs) :]
+    fed = program.inputs[len(inputs) :]
+    targets, weightings = fed[:count], fed[count:]
     parts = program.outputs[1 : 1 + count] if count else ()
     outputs = program.outputs[1 + count :] if count else program.outputs
 
@@ -143,6 +150,8 @@ def prepare(
         else:
             found = _target(losses[index], asked[index], shape, wanted, rows, names)
             given[value] = _cast(found, dtype)
+    for index, value in zip(trained, weightings, strict=False):
+        given[value] = _cast(_weights(model, sample_weight, index, rows, size), dtype)
     if program.training:
         random = draw(program, size, ("step", optimizer.iterations))
         given.update({value: _cast(a, dtype) for value, a in random.items()})
@@ -155,6 +164,7 @@ def prepare(
         tuple(outputs),
         tuple(model.output_names),
         tuple(targets),
+        tuple(weightings),
         tuple(parts),
         optimizer,
         bool(trained),
@@ -276,6 +286,17 @@ def _target(
     given = _spread(given, wanted, shape)
     loss.check(given, shape)
     return np.asarray(loss.prepare(given, shape))
+
+
+def _weights(model: Model, given: Any, index: int, rows: Any, size: int) -> Array:
+    """Return how much each of the samples recorded counts in the loss of one output."""
+    names = model.output_names
+    if len(names) > 1 and isinstance(given, list | tuple | Mapping):
+        given = feeding.per_output(given, names, "sample_weight")[index]
+    weights = np.asarray(given)
+    if rows is not None and weights.ndim and len(weights) != size:
+        weights = _selected(weights, rows)
+    return feeding.sample_weights(weights, size)
 
 
 def _per_output(target: Any, names: Sequence[str]) -> list[Any] | None:

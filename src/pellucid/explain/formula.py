@@ -142,7 +142,9 @@ class _Writer:
                 return self._atom("" if self.numbers else self.name(expression), expression.value)
 
     def _atom(self, name: str, value: float) -> tuple[str, int]:
-        return (number(value) if self.numbers else name), _ATOM
+        if self.numbers:
+            return number(value), _ATOM
+        return (f"−{name[1:]}" if name.startswith("-") else name), _ATOM
 
     def _sum(self, terms: Sequence[Expression]) -> tuple[str, int]:
         if not len(terms):
@@ -161,7 +163,7 @@ class _Writer:
                 sign = "−" if negative else "+"
                 if negative and level == _ADDED:
                     shown = f"({shown})"
-                if self.numbers and shown.startswith("−") and level == _ATOM:
+                if shown.startswith("−"):
                     sign, shown = ("+" if negative else "−"), shown[1:]
             line += (f" {sign} " if line else "−" if sign == "−" else "") + shown
         return line, _ADDED

@@ -40,6 +40,7 @@ def explain(
     samples: int | Sequence[int] | slice | None = None,
     class_names: Sequence[str] | None = None,
     *,
+    sample_weight: Any = None,
     training: bool = False,
     dtype: str = "float32",
 ) -> Trace:
@@ -57,6 +58,8 @@ def explain(
         optimizer: An optimiser or its name; by default the compiled one, else plain SGD.
         samples: Which rows of a batch to record; all by default.
         class_names: The names of the classes, in order.
+        sample_weight: How much each sample counts in the loss, (N,); for several outputs, a list or
+            dict of such arrays.
         training: Whether to record a step of training: dropout drops what the next step of `fit`
             would drop, batches normalise themselves. By default layers behave as in `predict`.
         dtype: "float32" as the engines compute, or "float64" to study rounding.
@@ -81,7 +84,17 @@ def explain(
         d.kernel[1,0].grad = −2 × 2 = −4
     """
     return Trace(
-        prepare(model, x, target, optimizer, samples, class_names, training=training, dtype=dtype)
+        prepare(
+            model,
+            x,
+            target,
+            optimizer,
+            samples,
+            class_names,
+            sample_weight,
+            training=training,
+            dtype=dtype,
+        )
     )
 
 
@@ -332,7 +345,8 @@ class Trace:
         recorded = float(self.recording.array(value)[address.cell])
         node = self.recording.producers.get(value)
         if node is None:
-            return Ledger(self, address, recorded, (), notes=[_GIVEN[value.kind]])
+            given = _GIVEN["weighting" if value in self.setup.weightings else value.kind]
+            return Ledger(self, address, recorded, (), notes=[given])
         part = self.forward_part(node, address.cell)
         return Ledger(
             self, address, recorded, [part], operation=node.op.name, layer=self.layer_of(value)
@@ -429,6 +443,7 @@ class Trace:
 _GIVEN = {
     "input": "It is part of the sample.",
     "target": "It is part of the target.",
+    "weighting": "It is how much the sample counts in the loss.",
     "weight": "It is a weight: training made it what it is.",
     "random": "It was drawn at random for this step.",
 }

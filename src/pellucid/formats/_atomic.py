@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(f"Expected the path of a file to write, received a folder: {path}")
+    if not target.parent.is_dir():
+        problem = f"There is no such folder to write {target.name} to; make it first"
+        raise FileNotFoundError(errno.ENOENT, problem, str(target.parent))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     # Opened here, and not by tempfile, so that the operating system applies the umask.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _O_BINARY, 0o666)

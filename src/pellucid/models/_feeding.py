@@ -134,7 +134,7 @@ def feeds(
             else _parts(sample_weight, names, "sample weights")
         )
         for index in trained:
-            weights[index] = _sample_weight(given[index], len(arrays[0]))
+            weights[index] = sample_weights(given[index], len(arrays[0]))
     return arrays, targets, weights
 
 
@@ -215,7 +215,8 @@ def _fitted(array: Array, shape: Shape, where: str) -> Array:
     return array
 
 
-def _sample_weight(given: Any, count: int) -> Array:
+def sample_weights(given: Any, count: int) -> Array:
+    """Return the weight of each sample as an array; ShapeError if they are not as many."""
     weight = np.asarray(given, "float32")
     if weight.shape == (count, 1):
         weight = weight[:, 0]

@@ -298,6 +298,11 @@ class BatchNormalization(Operation):
         """Mean and variance for each channel of x, whose channels are last."""
         if not self.training:
             return moving_mean, moving_variance
+        if not x.size:
+            raise ShapeError(
+                f"{self.name}: in training the statistics are those of the batch; received a batch "
+                f"of shape {x.shape}, which holds no numbers."
+            )
         m = x.size // x.shape[-1]
         middle = _channel_sums(x) / m
         deviation = x - middle

@@ -103,4 +103,6 @@ def _cell(cell: Cell) -> str:
 
 
 def _atom(label: str, of: float, numbers: bool) -> str:
-    return value(of) if numbers else name(label)
+    if numbers:
+        return value(of)
+    return f"-{name(label[1:])}" if label.startswith("-") else name(label)

@@ -12,7 +12,8 @@ function numeral(value) {
 }
 
 function name(words) {
-  return m("mi", { mathvariant: "normal" }, words);
+  const plain = m("mi", { mathvariant: "normal" }, words.replace(/^[-−]/, ""));
+  return /^[-−]/.test(words) ? m("mrow", {}, symbol("−"), plain) : plain;
 }
 
 function atom(words, node, numbers) {
@@ -26,16 +27,28 @@ function sum(parts, book, numbers) {
   chosen.forEach((part, i) => {
     const negative = part?.kind === "product" && part.parts.length > 1 && part.parts[0].value === -1
       && part.parts[0].kind === "constant";
-    if (negative || i) row.append(symbol(negative ? "−" : "+"));
-    if (!part) row.append(m("mtext", {}, `… ${parts.length - 4} more …`));
-    else {
-      const rest = negative ? { kind: "product", parts: part.parts.slice(1), value: -part.value } : part;
-      const lone = rest.kind === "product" && rest.parts.length === 1 ? rest.parts[0] : rest;
-      const shown = formula(lone, book, numbers);
-      row.append(negative && lone.kind === "sum" ? brackets(shown) : i && numbers && isLow(lone) ? brackets(shown) : shown);
+    if (!part) {
+      row.append(symbol("+"), m("mtext", {}, `… ${parts.length - 4} more …`));
+      return;
     }
+    const rest = negative ? { kind: "product", parts: part.parts.slice(1), value: -part.value } : part;
+    const lone = rest.kind === "product" && rest.parts.length === 1 ? rest.parts[0] : rest;
+    const shown = formula(lone, book, numbers);
+    const bracketed = negative && lone.kind === "sum";
+    const taken = negative !== (!bracketed && lostMinus(shown));
+    if (taken || i) row.append(symbol(taken ? "−" : "+"));
+    row.append(bracketed ? brackets(shown) : shown);
   });
   return row;
+}
+
+/** Takes the minus away that a formula begins with; tells whether there was one. */
+function lostMinus(shown) {
+  let first = shown;
+  while (first?.localName === "mrow") first = first.firstElementChild;
+  const found = first?.localName === "mo" && first.textContent === "−";
+  if (found) first.remove();
+  return found;
 }
 
 const isLow = (node) => node.kind !== "product" && node.kind !== "sum" && node.value < 0;
