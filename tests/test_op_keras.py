@@ -16,7 +16,7 @@ from pellucid.ops.cropping2d import Cropping2D
 from pellucid.ops.depthwise_conv2d import DepthwiseConv2D
 from pellucid.ops.layer_normalization import LayerNormalization
 from pellucid.ops.max_pool2d import MaxPool2D
-from pellucid.ops.upsampling2d import UpSampling2D
+from pellucid.ops.resize import Resize
 from pellucid.ops.zero_padding2d import ZeroPadding2D
 
 
@@ -67,9 +67,9 @@ def _transposed():
 def _others():
     yield "ZeroPadding2D", {"padding": ((1, 2), (0, 3))}, ZeroPadding2D(((1, 2), (0, 3)))
     yield "Cropping2D", {"cropping": ((1, 2), (0, 3))}, Cropping2D(((1, 2), (0, 3)))
-    for interpolation in ("nearest", "bilinear"):
+    for interpolation in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"):
         config = {"size": (2, 3), "interpolation": interpolation}
-        yield "UpSampling2D", config, UpSampling2D((2, 3), interpolation)
+        yield "UpSampling2D", config, Resize(None, (2.0, 3.0), interpolation)
     yield "LayerNormalization", {}, LayerNormalization()
     yield "LayerNormalization", {"axis": [1, 2, 3]}, LayerNormalization((1, 2, 3))
     yield "LayerNormalization", {"axis": [1, 3]}, LayerNormalization((1, 3))

@@ -21,7 +21,7 @@ from pellucid.ops.flip import Flip
 from pellucid.ops.global_max_pool2d import GlobalMaxPool2D
 from pellucid.ops.layer_normalization import LayerNormalization
 from pellucid.ops.max_pool2d import MaxPool2D
-from pellucid.ops.upsampling2d import UpSampling2D
+from pellucid.ops.resize import Resize
 
 PREWITT = [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]
 FIVE_BY_FIVE = [
@@ -204,7 +204,7 @@ def test_transposed_convolution_is_the_gradient_of_convolution(drawn, seed):
 def test_bilinear_upsampling_against_scipy(size):
     x = np.random.default_rng(0).standard_normal((2, 4, 3, 2))
     expected = ndimage.zoom(x, (1, *size, 1), order=1, mode="nearest", grid_mode=True)
-    y = UpSampling2D(size, "bilinear").forward(x)
+    y = Resize(None, size, "bilinear").forward(x)
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
 
 

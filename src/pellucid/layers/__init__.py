@@ -33,7 +33,13 @@ from pellucid.layers.merging import (
     multiply,
     subtract,
 )
-from pellucid.layers.normalization import BatchNormalization, LayerNormalization
+from pellucid.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from pellucid.layers.pooling import (
     AveragePooling2D,
     AvgPool2D,
@@ -44,7 +50,7 @@ from pellucid.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
-from pellucid.layers.preprocessing import RandomContrast, RandomFlip, Rescaling
+from pellucid.layers.preprocessing import RandomContrast, RandomFlip, Rescaling, Resizing
 from pellucid.layers.random_transforms import RandomRotation, RandomTranslation, RandomZoom
 from pellucid.layers.reshaping import (
     Cropping2D,
@@ -77,6 +83,7 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
@@ -90,6 +97,7 @@ __all__ = [
     "Multiply",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "RandomContrast",
     "RandomFlip",
     "RandomRotation",
@@ -98,11 +106,13 @@ __all__ = [
     "ReLU",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "SeparableConv2D",
     "SeparableConvolution2D",
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
+    "UnitNormalization",
     "UpSampling2D",
     "ZeroPadding2D",
     "add",

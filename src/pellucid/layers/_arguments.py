@@ -13,6 +13,7 @@ from pellucid.ops._operation import Shape
 from pellucid.ops._window import Padding, Pair, check_padding, check_pair
 
 __all__ = [
+    "axes_argument",
     "choice",
     "image_channels",
     "last_axis",
@@ -136,3 +137,13 @@ def normal_axis(layer: str, axis: int, shape: Shape) -> int:
             f"{len(shape)} axes."
         )
     return axis % len(shape)
+
+
+def axes_argument(layer: str, axis: Any) -> list[int]:
+    """Return the axes, in ascending order, from a whole number or a list of them."""
+    listed: list[Any] = list(axis) if isinstance(axis, list | tuple) else [axis]
+    if not listed or not all(isinstance(n, int) for n in listed):
+        raise ArgumentError(
+            f"{layer}: axis must be a whole number or a list of them, received {axis!r}."
+        )
+    return sorted(listed)

@@ -1,4 +1,4 @@
-"""Normalisation layers: BatchNormalization and LayerNormalization."""
+"""Normalisation layers: by the batch, by each sample, by groups of its channels, to a length."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
 from pellucid import initializers, regularizers
-from pellucid.errors import ArgumentError, ShapeError
+from pellucid.errors import ShapeError
 from pellucid.graph import Tracer, Value, Variable
-from pellucid.layers._arguments import normal_axis
+from pellucid.layers._arguments import axes_argument, normal_axis
 from pellucid.layers._layer import Layer, LayerOptions
 from pellucid.ops._operation import Shape
 from pellucid.ops.batch_normalization import BatchNormalization as BatchOperation
+from pellucid.ops.group_normalization import GroupNormalization as GroupOperation
 from pellucid.ops.layer_normalization import LayerNormalization as LayerOperation
+from pellucid.ops.rms_normalization import RMSNormalization as RMSOperation
+from pellucid.ops.unit_normalization import UnitNormalization as UnitOperation
 
-__all__ = ["BatchNormalization", "LayerNormalization"]
+__all__ = [
+    "BatchNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "UnitNormalization",
+]
 
 
 class _Normalization(Layer):
@@ -57,13 +66,7 @@ class _Normalization(Layer):
 
     def sizes(self, shape: Shape, axes: Sequence[int]) -> tuple[int, ...]:
         """Return the sizes of the axes, which the shape of the weights depends on."""
-        sizes = [shape[normal_axis(self.name, axis, shape)] for axis in axes]
-        if None in sizes:
-            raise ShapeError(
-                f"{self.name}: the size of axis {', '.join(map(str, axes))} must be known to make "
-                f"the weights, received shape {shape}. Say it in Input(shape)."
-            )
-        return tuple(size for size in sizes if size is not None)
+        return _sizes(self.name, shape, axes)
 
 
 class BatchNormalization(_Normalization):
@@ -224,14 +227,9 @@ class LayerNormalization(_Normalization):
             gamma_regularizer,
             options,
         )
-        listed: list[Any] = list(axis) if isinstance(axis, list | tuple) else [axis]
-        if not listed or not all(isinstance(n, int) for n in listed):
-            raise ArgumentError(
-                f"{self.name}: axis must be a whole number or a list of them, received {axis!r}."
-            )
-        self.axis: int | list[int] = axis if isinstance(axis, int) else sorted(listed)
+        self._axes = axes_argument(self.name, axis)
+        self.axis: int | list[int] = axis if isinstance(axis, int) else self._axes
         self.epsilon = epsilon
-        self._axes: list[int] = sorted(listed)
         self._op = LayerOperation(tuple(self._axes), self.epsilon)
 
     def build(self, input_shape: Shape) -> None:
@@ -241,3 +239,150 @@ class LayerNormalization(_Normalization):
     def call(self, g: Tracer, x: Value) -> Value:
         """Normalise each sample."""
         return g.apply(self._op, x, *self.scale_and_offset(g))
+
+
+class GroupNormalization(_Normalization):
+    """Each group of a sample's channels made to have mean 0 and variance 1, scaled and shifted.
+
+    y = γ · (x − μ) / √(σ² + ε) + β, with μ and σ² of each run of C / groups channels over all
+    places; the shape is kept. Nothing depends on the rest of the batch.
+
+    Args:
+        groups: The number of runs that the channels are split into; −1 for one for each channel,
+            which is instance normalisation.
+        axis: The axis of the channels.
+        epsilon: ε, which keeps the root away from 0.
+        center: Whether there is a β.
+        scale: Whether there is a γ.
+        beta_initializer: What β starts as; (C,).
+        gamma_initializer: What γ starts as; (C,).
+        beta_regularizer: The penalty on β.
+        gamma_regularizer: The penalty on γ.
+        **options: name, trainable, dtype, input_shape.
+
+    Raises:
+        ArgumentError: An argument is not what it should be.
+        ShapeError: The input has no such axis, its size is not known, or it does not split.
+
+    Source: Wu, He, "Group Normalization", ECCV 2018.
+
+    >>> GroupNormalization(2, epsilon=1e-12)([[1.0, 3.0, 5.0, 9.0]])
+    array([[-1.,  1., -1.,  1.]], dtype=float32)
+    """
+
+    keras_only: ClassVar[Mapping[str, Any]] = {"beta_constraint": None, "gamma_constraint": None}
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            options,
+        )
+        self.groups = groups
+        self.axis = axis
+        self.epsilon = epsilon
+        self._op = GroupOperation(groups, axis, epsilon)
+
+    def build(self, input_shape: Shape) -> None:
+        """Make γ and β."""
+        self.add_scale_and_offset(self.sizes(input_shape, [self.axis]))
+
+    def call(self, g: Tracer, x: Value) -> Value:
+        """Normalise each group."""
+        return g.apply(self._op, x, *self.scale_and_offset(g))
+
+
+class RMSNormalization(Layer):
+    """Each sample divided by its root mean square along an axis, then scaled.
+
+    y = scale · x / √(mean(x²) + ε), with the mean along `axis`; the shape is kept.
+
+    Args:
+        axis: The axis, or a list of axes, to normalise along.
+        epsilon: ε, which keeps the root away from 0.
+        **options: name, trainable, dtype, input_shape.
+
+    Raises:
+        ArgumentError: An argument is not what it should be.
+        ShapeError: The input has no such axis, or its size is not known.
+
+    Source: Zhang, Sennrich, "Root Mean Square Layer Normalization", NeurIPS 2019.
+
+    >>> RMSNormalization(epsilon=1e-12)([[1.0, 7.0]])
+    array([[0.2, 1.4]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-6,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(**options)
+        self._axes = axes_argument(self.name, axis)
+        self.axis: int | list[int] = axis if isinstance(axis, int) else self._axes
+        self.epsilon = epsilon
+        self._op = RMSOperation(tuple(self._axes), self.epsilon)
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the scale."""
+        sizes = _sizes(self.name, input_shape, self._axes)
+        self.scale = self.add_weight("scale", sizes, initializers.get("ones"))
+
+    def call(self, g: Tracer, x: Value) -> Value:
+        """Normalise each sample."""
+        return g.apply(self._op, x, g.weight(self.scale))
+
+
+class UnitNormalization(Layer):
+    """Each sample scaled so that its length along an axis is 1: y = x / √(Σ x²); zeros stay zeros.
+
+    Args:
+        axis: The axis, or a list of axes, to measure along.
+        **options: name, trainable, dtype, input_shape.
+
+    Raises:
+        ArgumentError: `axis` is not an axis.
+        ShapeError: The input has no such axis, or its size is not known.
+
+    >>> UnitNormalization()([[3.0, 4.0]])
+    array([[0.6, 0.8]], dtype=float32)
+    """
+
+    def __init__(
+        self, axis: int | Sequence[int] = -1, **options: Unpack[LayerOptions]
+    ) -> None:
+        super().__init__(**options)
+        axes = axes_argument(self.name, axis)
+        self.axis: int | list[int] = axis if isinstance(axis, int) else list(axis)
+        self._op = UnitOperation(tuple(axes))
+
+    def call(self, g: Tracer, x: Value) -> Value:
+        """Scale each sample."""
+        return g.apply(self._op, x)
+
+
+def _sizes(layer: str, shape: Shape, axes: Sequence[int]) -> tuple[int, ...]:
+    sizes = [shape[normal_axis(layer, axis, shape)] for axis in axes]
+    if None in sizes:
+        raise ShapeError(
+            f"{layer}: the size of axis {', '.join(map(str, axes))} must be known to make "
+            f"the weights, received shape {shape}. Say it in Input(shape)."
+        )
+    return tuple(size for size in sizes if size is not None)

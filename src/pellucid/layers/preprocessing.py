@@ -1,4 +1,4 @@
-"""Rescaling, and layers that mirror images or change their contrast while a model trains."""
+"""Rescaling, resizing, and layers that mirror images or change their contrast in training."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import numpy as np
 
 from pellucid.errors import ArgumentError
 from pellucid.graph import Tracer, Value
-from pellucid.layers._arguments import choice, number
-from pellucid.layers._layer import Layer, LayerOptions
+from pellucid.layers._arguments import choice, number, positive
+from pellucid.layers._layer import Layer, LayerOptions, require_channels_last
 from pellucid.layers._random import Factor, RandomLayer
+from pellucid.ops._interpolation import INTERPOLATIONS
 from pellucid.ops._operation import Array
+from pellucid.ops._resizing import resizing
 from pellucid.ops.activation import Activation
 from pellucid.ops.adjust_contrast import AdjustContrast
 from pellucid.ops.flip import Flip
 from pellucid.ops.rescaling import Rescaling as RescalingOperation
 
-__all__ = ["RandomContrast", "RandomFlip", "Rescaling"]
+__all__ = ["RandomContrast", "RandomFlip", "Rescaling", "Resizing"]
 
 
 class Rescaling(Layer):
@@ -60,6 +62,76 @@ class Rescaling(Layer):
         if isinstance(value, list | tuple):
             return [number(self.name, name, n) for n in value]
         return number(self.name, name, value)
+
+
+class Resizing(Layer):
+    """Images brought to one size: (N, H, W, C) → (N, height, width, C).
+
+    Args:
+        height: The output's height.
+        width: The output's width.
+        interpolation: "bilinear", "nearest", "bicubic", "lanczos3" or "lanczos5".
+        crop_to_aspect_ratio: Whether to keep the proportions by cutting off what is too much.
+        pad_to_aspect_ratio: Whether to keep the proportions by adding what lacks.
+        fill_mode: "constant", the only one.
+        fill_value: What is added.
+        antialias: Whether each pixel takes in all that it covers when an image becomes smaller.
+        data_format: "channels_last", the only one.
+        **options: name, trainable, dtype, input_shape.
+
+    Raises:
+        ArgumentError: An argument is not what it should be.
+        ShapeError: The input is not (N, H, W, C), or its proportions are needed and not known.
+
+    >>> Resizing(1, 4)([[[[0.0], [1.0]]]]).ravel()
+    array([0.  , 0.25, 0.75, 1.  ], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = "constant",
+        fill_value: float = 0.0,
+        antialias: bool = False,
+        data_format: str | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(**options)
+        self.height = positive(self.name, "height", height)
+        self.width = positive(self.name, "width", width)
+        self.interpolation = choice(self.name, "interpolation", interpolation, INTERPOLATIONS)
+        self.crop_to_aspect_ratio = bool(crop_to_aspect_ratio)
+        self.pad_to_aspect_ratio = bool(pad_to_aspect_ratio)
+        self.fill_mode = choice(self.name, "fill_mode", fill_mode, ("constant",))
+        self.fill_value = number(self.name, "fill_value", fill_value)
+        self.antialias = bool(antialias)
+        self.data_format = require_channels_last(self.name, data_format)
+        if self.crop_to_aspect_ratio and self.pad_to_aspect_ratio:
+            raise ArgumentError(
+                f"{self.name}: only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be "
+                f"True."
+            )
+
+    def call(self, g: Tracer, x: Value) -> Value:
+        """Cut off or add what the proportions ask for; resize."""
+        *first, resize = resizing(
+            self.name,
+            x.shape,
+            (self.height, self.width),
+            self.interpolation,
+            self.antialias,
+            self.crop_to_aspect_ratio,
+            self.pad_to_aspect_ratio,
+            self.fill_mode,
+            self.fill_value,
+        )
+        for op in first:
+            x = g.apply(op, x, role="proportioned")
+        return g.apply(resize, x)
 
 
 class RandomFlip(RandomLayer):

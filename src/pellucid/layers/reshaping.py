@@ -10,11 +10,12 @@ import numpy as np
 from pellucid.graph import Tracer, Value
 from pellucid.layers._arguments import choice, pair, sides
 from pellucid.layers._layer import Layer, LayerOptions, require_channels_last
+from pellucid.ops._interpolation import INTERPOLATIONS
 from pellucid.ops.cropping2d import Cropping2D as CroppingOperation
 from pellucid.ops.flatten import Flatten as FlattenOperation
 from pellucid.ops.permute import Permute as PermuteOperation
 from pellucid.ops.reshape import Reshape as ReshapeOperation
-from pellucid.ops.upsampling2d import UpSampling2D as UpSamplingOperation
+from pellucid.ops.resize import Resize
 from pellucid.ops.zero_padding2d import ZeroPadding2D as ZeroPaddingOperation
 
 __all__ = ["Cropping2D", "Flatten", "Permute", "Reshape", "UpSampling2D", "ZeroPadding2D"]
@@ -164,7 +165,8 @@ class UpSampling2D(Layer):
     Args:
         size: How many rows and columns are made of one, or one number for both.
         data_format: "channels_last", the only one.
-        interpolation: "nearest" (each pixel repeated) or "bilinear".
+        interpolation: "nearest" (each pixel repeated), "bilinear", "bicubic", "lanczos3" or
+            "lanczos5".
         **options: name, trainable, dtype, input_shape.
 
     Raises:
@@ -185,13 +187,12 @@ class UpSampling2D(Layer):
         super().__init__(**options)
         self.size = pair(self.name, "size", size)
         self.data_format = require_channels_last(self.name, data_format)
-        self.interpolation = choice(
-            self.name, "interpolation", interpolation, ("nearest", "bilinear")
-        )
+        self.interpolation = choice(self.name, "interpolation", interpolation, INTERPOLATIONS)
 
     def call(self, g: Tracer, x: Value) -> Value:
         """Enlarge."""
-        return g.apply(UpSamplingOperation(self.size, self.interpolation), x)
+        rows, columns = self.size
+        return g.apply(Resize(None, (float(rows), float(columns)), self.interpolation), x)
 
 
 def _whole(numbers: Any) -> tuple[int, ...]:

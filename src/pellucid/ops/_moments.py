@@ -13,6 +13,7 @@ from pellucid.ops._terms import Call, Cell, Constant, Expression, Named, Product
 
 __all__ = [
     "centred",
+    "gradient_of_normalised",
     "mean",
     "mean_of_terms",
     "normalised",
@@ -60,3 +61,32 @@ def reciprocal_root(spread: Expression, epsilon: float) -> Call:
     return Call(
         "1/sqrt", (Sum((spread, Constant("epsilon", epsilon))),), lambda v: 1 / math.sqrt(v)
     )
+
+
+def gradient_of_normalised(
+    cell: tuple[int, ...],
+    group: Sequence[Cell],
+    upstream: Sequence[tuple[Expression, ...]],
+    epsilon: float,
+) -> Expression:
+    """Return the gradient of one cell of a group that was normalised by its own moments.
+
+    (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε), where g is, for each cell of the group, the
+    product of its factors in `upstream`: dy, and γ where there is one.
+    """
+    middle, reciprocal = mean(group).value, reciprocal_deviation(group, epsilon)
+    gradients = [Product(factors) for factors in upstream]
+    products = [
+        Product((*factors, normalised(at, middle, reciprocal.value)))
+        for at, factors in zip(group, upstream, strict=True)
+    ]
+    own = next(i for i, at in enumerate(group) if at.index == cell)
+    x_hat = normalised(group[own], middle, reciprocal.value)
+    minus = Constant("-1", -1.0)
+    name = "dy" if len(upstream[own]) == 1 else "gamma · dy"
+    inner = (
+        gradients[own],
+        Product((minus, mean_of_terms(f"mean of {name}", gradients))),
+        Product((minus, x_hat, mean_of_terms(f"mean of {name} · x_hat", products))),
+    )
+    return Product((reciprocal, Sum(inner)))

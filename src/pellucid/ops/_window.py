@@ -12,12 +12,15 @@ positions. Padding is
 * ``"same"``: as TensorFlow has it: output = ⌈size / stride⌉, and the padding that this needs,
   max((output − 1)·stride + extent − size, 0), is split in two halves, the larger one *after*;
 * ``((top, bottom), (left, right))``: as given.
+
+With `ceil_mode` the division is rounded up: the last window may hang over the end, as long as it
+begins before the padding there. What it hangs over counts as further padding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,23 +77,38 @@ def check_padding(op: str, padding: Any) -> None:
         )
 
 
-def check_pooling(op: str, pool_size: Any, strides: Any, padding: Any) -> None:
-    """Raise ArgumentError unless every pooling window is sure to meet a cell of the image."""
+def check_pooling(
+    op: str, pool_size: Any, strides: Any, padding: Any, dilation: Any = (1, 1)
+) -> None:
+    """Raise ArgumentError unless the attributes are those of windows that reach into the image."""
     check_pair(op, "pool_size", pool_size)
     check_pair(op, "strides", strides)
+    check_pair(op, "dilation_rate", dilation)
     check_padding(op, padding)
     if not isinstance(padding, str):
-        for window, sides in zip(pool_size, padding, strict=True):
-            if max(sides) >= window:
+        for window, apart, sides in zip(pool_size, dilation, padding, strict=True):
+            extent = (window - 1) * apart + 1
+            if max(sides) >= extent:
                 raise ArgumentError(
-                    f"{op}: padding must be smaller than pool_size {pool_size}, received "
-                    f"{padding}: a window could lie wholly in the padding."
+                    f"{op}: padding must be smaller than the {extent} cells that pool_size "
+                    f"{pool_size} reaches over, received {padding}: a window could lie wholly in "
+                    f"the padding."
                 )
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The window arithmetic along one axis."""
+    """The window arithmetic along one axis.
+
+    Attributes:
+        size: How many cells there are.
+        window: How many taps the window has.
+        stride: How far it moves.
+        dilation: The distance between its taps.
+        before: Cells of padding before the first cell.
+        after: Cells of padding after the last one, `overhang` among them.
+        overhang: Those that only the last window's hanging over made necessary.
+    """
 
     size: int
     window: int
@@ -98,6 +116,7 @@ class Axis:
     dilation: int
     before: int
     after: int
+    overhang: int = 0
 
     @property
     def extent(self) -> int:
@@ -136,6 +155,12 @@ class Axis:
         positions = range(self.output)
         return [sum(cell is not None for _, cell in self.taps(i)) for i in positions]
 
+    def counted(self) -> list[int]:
+        """Return how many cells, padding included and overhang left out, each window covers."""
+        end = self.size + self.after - self.overhang + self.before
+        starts = (position * self.stride for position in range(self.output))
+        return [len(range(start, min(start + self.extent, end), self.dilation)) for start in starts]
+
     def positions(self, cell: int) -> Iterator[tuple[int, int]]:
         """Yield (position, tap) of every window that covers `cell`, in order of position."""
         for tap in reversed(range(self.window)):
@@ -160,6 +185,7 @@ class Windows:
         strides: Pair,
         padding: Padding,
         dilation: Pair = (1, 1),
+        ceil_mode: bool = False,
     ) -> Windows:
         """Return the windows over images of `size`; ShapeError if not even one fits."""
         axes = []
@@ -181,7 +207,7 @@ class Windows:
                     f"image's {name} of {cells} with padding {before} + {after}. Use a smaller "
                     f"window or padding='same'."
                 )
-            axes.append(axis)
+            axes.append(_hung_over(axis) if ceil_mode else axis)
         return cls(*axes)
 
     @property
@@ -193,6 +219,15 @@ class Windows:
     def padding(self) -> tuple[Pair, Pair]:
         """The padding, ((top, bottom), (left, right))."""
         return (self.rows.before, self.rows.after), (self.columns.before, self.columns.after)
+
+    def require_cells(self, op: str) -> None:
+        """Raise ShapeError if all taps of some window miss the image."""
+        if not all((*self.rows.inside(), *self.columns.inside())):
+            raise ShapeError(
+                f"{op}: with padding {self.padding} and dilation "
+                f"{(self.rows.dilation, self.columns.dilation)}, all taps of a window miss the "
+                f"image of {self.rows.size}×{self.columns.size}. Use less padding or dilation."
+            )
 
     def pad(self, x: Array, fill: float = 0.0) -> Array:
         """Return x (N, H, W, C) with its padding, filled with `fill`; x itself if there is none."""
@@ -241,3 +276,12 @@ class Windows:
         for ky, kx, place in self.taps():
             padded[place] += windows[:, :, :, ky, kx]
         return self.crop(padded)
+
+
+def _hung_over(axis: Axis) -> Axis:
+    """Return the axis with one more window at its end, if it begins before the padding there."""
+    begin = axis.output * axis.stride - axis.before
+    overhang = begin + axis.extent - axis.size - axis.after
+    if begin >= axis.size or overhang >= axis.stride:
+        return axis
+    return replace(axis, after=axis.after + overhang, overhang=overhang)

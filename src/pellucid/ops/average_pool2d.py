@@ -1,10 +1,10 @@
 """Average pooling: every output pixel is the mean of a window of input pixels.
 
-    y[n, i, j, c] = 1 / count[i, j] · Σ_ky Σ_kx  x[n, i·s + ky − p, j·s + kx − p, c]
+    y[n, i, j, c] = 1 / count[i, j] · Σ_ky Σ_kx  x[n, i·s + ky·d − p, j·s + kx·d − p, c]
 
-with stride s and padding p along each axis; outside the image x is 0. The padding is left out of
-the count, so that count[i, j] is the number of the window's cells inside the image; with
-`count_include_padding` it is KH · KW everywhere.
+with stride s, dilation d and padding p along each axis; outside the image x is 0. The padding is
+left out of the count, so that count[i, j] is the number of the window's cells inside the image.
+With `count_include_padding` cells of padding count as well; what a window hangs over never does.
 
 | tensor | shape          |
 |--------|----------------|
@@ -46,23 +46,32 @@ class AveragePool2D(Operation):
         strides: How far the window moves, (down, right).
         padding: 'valid', 'same' or ((top, bottom), (left, right)), smaller than the window.
         count_include_padding: Whether a cell of padding counts as a pixel that is 0.
+        dilation_rate: The distance between the window's taps, (down, right).
+        ceil_mode: Whether the last window may hang over the image's end; it begins before the
+            padding there.
     """
 
     pool_size: Pair
     strides: Pair
     padding: Padding = "valid"
     count_include_padding: bool = False
+    dilation_rate: Pair = (1, 1)
+    ceil_mode: bool = False
 
     name: ClassVar[str] = "average_pool2d"
     inputs: ClassVar[tuple[str, ...]] = ("x",)
 
     def __post_init__(self) -> None:
-        check_pooling(self.name, self.pool_size, self.strides, self.padding)
+        check_pooling(
+            self.name, self.pool_size, self.strides, self.padding, self.dilation_rate
+        )
 
     def output_shape(self, x: Shape) -> Shape:
         """Return (N, OH, OW, C)."""
         require_rank(self, "x", x, 4, "(N, H, W, C)")
-        return (x[0], *self._windows(x).output, x[3])
+        windows = self._windows(x)
+        windows.require_cells(self.name)
+        return (x[0], *windows.output, x[3])
 
     def forward(self, x: Array) -> Array:
         """Add tap after tap of the window, and divide by the count."""
@@ -126,6 +135,10 @@ class AveragePool2D(Operation):
         yield Case(
             cls((3, 3), (2, 2), ((1, 1), (2, 0)), count_include_padding=True), ((2, 5, 5, 2),)
         )
+        yield Case(cls((2, 3), (2, 1), "same", dilation_rate=(2, 2)), ((2, 6, 5, 2),))
+        for include in (False, True):
+            op = cls((3, 2), (2, 3), ((1, 1), (1, 0)), include, (1, 2), ceil_mode=True)
+            yield Case(op, ((1, 6, 7, 2),))
 
     @classmethod
     def invalid_cases(cls) -> Iterator[Invalid]:
@@ -133,23 +146,33 @@ class AveragePool2D(Operation):
         yield Invalid(lambda: cls((0, 2), (2, 2)), ArgumentError, "pool_size")
         yield Invalid(lambda: cls((2, 2), (2, 0)), ArgumentError, "strides")
         yield Invalid(
-            lambda: cls((2, 2), (2, 2), ((0, 0), (0, 2))), ArgumentError, "smaller than pool_size"
+            lambda: cls((2, 2), (2, 2), ((0, 0), (0, 2))), ArgumentError, "must be smaller"
         )
         yield Invalid(lambda: cls((2, 2), (2, 2)).output_shape((4, 4, 1)), ShapeError, "4 axes")
         yield Invalid(lambda: cls((2, 3), (2, 2)).output_shape((1, 4, 2, 1)), ShapeError, "width")
+        missed = cls((1, 2), (1, 1), ((0, 0), (1, 1)), dilation_rate=(1, 2))
+        yield Invalid(lambda: missed.output_shape((1, 4, 1, 1)), ShapeError, "miss the image")
 
     def _windows(self, x: Shape) -> Windows:
-        return Windows.over(self.name, (x[1], x[2]), self.pool_size, self.strides, self.padding)
+        return Windows.over(
+            self.name,
+            (x[1], x[2]),
+            self.pool_size,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
+            self.ceil_mode,
+        )
 
     def _shares(self, windows: Windows) -> Array:
         """1/count for every window: (OH, OW, 1)."""
-        if self.count_include_padding or windows.padding == ((0, 0), (0, 0)):
-            return np.array(1 / (self.pool_size[0] * self.pool_size[1]))
-        rows, columns = np.array(windows.rows.inside()), np.array(windows.columns.inside())
+        rows, columns = (
+            axis.counted() if self.count_include_padding else axis.inside()
+            for axis in (windows.rows, windows.columns)
+        )
         return np.asarray(1 / np.outer(rows, columns)[:, :, np.newaxis])
 
     def _share(self, windows: Windows, i: int, j: int) -> Constant:
         """1/count for one window."""
-        shares = np.broadcast_to(self._shares(windows), (*windows.output, 1))
-        share = float(shares[i, j, 0])
+        share = float(self._shares(windows)[i, j, 0])
         return Constant(f"1/{round(1 / share)}", share)

@@ -3,28 +3,32 @@
     y[n, i, j, o] = bias[o] + Σ  x[n, h, w, c] · kernel[ky, kx, o, c]
 
 over all h, w, c, ky, kx with h·s + ky·d − p = i and w·s + kx·d − p = j: stride s, dilation d, and p
-rows or columns cut off before the first. It is what a convolution with this kernel does to
+rows or columns cut off before the first. With `groups` g > 1 the channels are split into g runs,
+and output o is painted by the inputs of its own run only. It is what a convolution with this kernel does to
 gradients, from its output back to its input; hence the name.
 
 With the kernel's extent e = (K − 1)·d + 1 along an axis, the output's size is
 
-| padding | output_padding | size                                 |
-|---------|----------------|--------------------------------------|
-| valid   | none           | (H − 1)·s + max(e, s)                |
-| valid   | given          | (H − 1)·s + e + output_padding       |
-| same    | none           | H·s                                  |
-| same    | given          | (H − 1)·s + e mod 2 + output_padding |
+| padding         | output_padding | size                                            |
+|-----------------|----------------|-------------------------------------------------|
+| valid           | none           | (H − 1)·s + max(e, s)                           |
+| valid           | given          | (H − 1)·s + e + output_padding                  |
+| same            | none           | H·s                                             |
+| same            | given          | (H − 1)·s + e mod 2 + output_padding            |
+| (before, after) | none is 0      | (H − 1)·s + e − before − after + output_padding |
 
-| tensor | shape                 |
-|--------|-----------------------|
-| x      | (N, H, W, C)          |
-| kernel | (KH, KW, O, C)        |
-| bias   | (O,), may be left out |
-| y      | (N, OH, OW, O)        |
+where explicit padding says how many rows and columns are cut off on each side.
+
+| tensor | shape                    |
+|--------|-------------------------|
+| x      | (N, H, W, C)            |
+| kernel | (KH, KW, O / groups, C)  |
+| bias   | (O,), may be left out   |
+| y      | (N, OH, OW, O)          |
 
 Source: Zeiler, Krishnan, Taylor, Fergus, "Deconvolutional Networks", CVPR, 2010; Dumoulin and
 Visin, "A Guide to Convolution Arithmetic for Deep Learning", arXiv:1603.07285, 2016. The layout and
-the sizes are Keras'.
+the named paddings' sizes are Keras', explicit padding is ONNX' (ConvTranspose) and PyTorch's.
 """
 
 from __future__ import annotations
@@ -48,7 +52,7 @@ from pellucid.ops._operation import (
     require_rank,
 )
 from pellucid.ops._terms import Column, Constant, Expression, Product, Sum, Table, cell_of
-from pellucid.ops._window import Axis, Pair, Windows, check_pair
+from pellucid.ops._window import Axis, Padding, Pair, Windows, check_padding, check_pair
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,19 @@ class Conv2DTranspose(Operation):
 
     Attributes:
         strides: How far apart two neighbouring pixels paint, (down, right).
-        padding: 'valid' or 'same'.
+        padding: 'valid', 'same' or ((top, bottom), (left, right)), what is cut off.
         output_padding: How many rows and columns the output has beyond what the formula gives for
-            0, each fewer than the stride; None for the padding's own choice.
+            0, each fewer than the stride (with explicit padding: than the stride or the dilation);
+            None for the padding's own choice.
         dilation_rate: The distance between the kernel's taps, (down, right).
+        groups: The number of runs that the channels are split into.
     """
 
     strides: Pair = (1, 1)
-    padding: str = "valid"
+    padding: Padding = "valid"
     output_padding: Pair | None = None
     dilation_rate: Pair = (1, 1)
+    groups: int = 1
 
     name: ClassVar[str] = "conv2d_transpose"
     inputs: ClassVar[tuple[str, ...]] = ("x", "kernel", "bias")
@@ -75,13 +82,21 @@ class Conv2DTranspose(Operation):
     def __post_init__(self) -> None:
         check_pair(self.name, "strides", self.strides)
         check_pair(self.name, "dilation_rate", self.dilation_rate)
-        if self.padding not in ("valid", "same"):
+        check_padding(self.name, self.padding)
+        if not isinstance(self.groups, int) or self.groups < 1:
             raise ArgumentError(
-                f"{self.name}: padding must be 'valid' or 'same', received {self.padding!r}."
+                f"{self.name}: groups must be a whole number of at least 1, "
+                f"received {self.groups!r}."
             )
         if self.output_padding is not None:
             check_pair(self.name, "output_padding", self.output_padding, least=0)
-            if any(o >= s for o, s in zip(self.output_padding, self.strides, strict=True)):
+            limits = self.strides
+            if not isinstance(self.padding, str):
+                limits = (
+                    max(limits[0], self.dilation_rate[0]),
+                    max(limits[1], self.dilation_rate[1]),
+                )
+            if any(o >= s for o, s in zip(self.output_padding, limits, strict=True)):
                 raise ArgumentError(
                     f"{self.name}: output_padding must be less than strides {self.strides}, "
                     f"received {self.output_padding}."
@@ -90,12 +105,17 @@ class Conv2DTranspose(Operation):
     def output_shape(self, x: Shape, kernel: Shape, bias: Shape | None = None) -> Shape:
         """Return (N, OH, OW, O)."""
         require_rank(self, "x", x, 4, "(N, H, W, C)")
-        require_rank(self, "kernel", kernel, 4, "(KH, KW, O, C)")
-        filters, channels = known(kernel[2:])
+        require_rank(self, "kernel", kernel, 4, "(KH, KW, O / groups, C)")
+        per_group, channels = known(kernel[2:])
+        filters = per_group * self.groups
         if x[3] != channels:
             raise ShapeError(
                 f"{self.name}: x has {x[3]} channels, but a kernel of shape {kernel} reads "
                 f"{channels}."
+            )
+        if channels % self.groups:
+            raise ShapeError(
+                f"{self.name}: {channels} channels cannot be split into {self.groups} groups."
             )
         if bias is not None and bias != (filters,):
             raise ShapeError(
@@ -107,10 +127,12 @@ class Conv2DTranspose(Operation):
     def forward(self, x: Array, kernel: Array, bias: Array | None = None) -> Array:
         """Multiply the image by tap after tap of the kernel; add each result where the tap lies."""
         windows = self._windows(x.shape, kernel.shape)
-        rows = x.reshape(-1, x.shape[3])
-        painted = windows.zeros(len(x), kernel.shape[2], x.dtype)
+        rows = self._grouped(x)
+        taps = self._taps(kernel)
+        painted = windows.zeros(len(x), kernel.shape[2] * self.groups, x.dtype)
         for ky, kx, place in windows.taps():
-            painted[place] += (rows @ kernel[ky, kx].T).reshape(*x.shape[:3], kernel.shape[2])
+            together = _side_by_side(rows @ taps[ky, kx].swapaxes(1, 2))
+            painted[place] += together.reshape(*x.shape[:3], painted.shape[3])
         y = windows.crop(painted)
         return y if bias is None else y + bias
 
@@ -131,14 +153,17 @@ class Conv2DTranspose(Operation):
         dbias   = Σ_{n,i,j} dy[n, i, j, o]
         """
         dx = dkernel = dbias = None
-        matrix = _matrix(kernel)
         if "x" in wrt or "kernel" in wrt:
+            taps = self._taps(kernel)
+            matrix = taps.transpose(2, 0, 1, 3, 4).reshape(self.groups, -1, taps.shape[-1])
             view = self._windows(x.shape, kernel.shape).view(dy)
-            patches = view.reshape(-1, len(matrix))
+            split = view.reshape(*view.shape[:5], *taps.shape[2:4]).transpose(5, 0, 1, 2, 3, 4, 6)
+            patches = split.reshape(self.groups, -1, matrix.shape[1])
             if "x" in wrt:
-                dx = (patches @ matrix).reshape(x.shape)
+                dx = _side_by_side(patches @ matrix).reshape(x.shape)
             if "kernel" in wrt:
-                dkernel = (patches.T @ x.reshape(-1, x.shape[3])).reshape(kernel.shape)
+                by_group = patches.swapaxes(1, 2) @ self._grouped(x)
+                dkernel = _side_by_side(by_group).reshape(kernel.shape)
         if bias is not None and "bias" in wrt:
             dbias = dy.sum(axis=(0, 1, 2))
         return dx, dkernel, dbias
@@ -149,11 +174,15 @@ class Conv2DTranspose(Operation):
         """The products of every pixel that paints on this cell, row by row, and the bias."""
         n, i, j, o = cell
         windows = self._windows(x.shape, kernel.shape)
+        group, filter_ = divmod(o, kernel.shape[2])
+        per_group = x.shape[3] // self.groups
         products: list[Expression] = [
-            Product((cell_of("x", x, (n, h, w, c)), cell_of("kernel", kernel, (ky, kx, o, c))))
+            Product(
+                (cell_of("x", x, (n, h, w, c)), cell_of("kernel", kernel, (ky, kx, filter_, c)))
+            )
             for h, ky in windows.rows.positions(i)
             for w, kx in windows.columns.positions(j)
-            for c in range(x.shape[3])
+            for c in range(group * per_group, (group + 1) * per_group)
         ]
         if bias is not None:
             products.append(cell_of("bias", bias, (o,)))
@@ -175,22 +204,24 @@ class Conv2DTranspose(Operation):
             return Sum(Table(places.shape[1], Column("dy", dy, (*places, cell[0]))))
         windows = self._windows(x.shape, kernel.shape)
         products: list[Expression] = []
+        # The first of the outputs that channel c paints on.
+        first = cell[3] // (x.shape[3] // self.groups) * kernel.shape[2]
         if wrt == "x":
             n, h, w, c = cell
             for ky, row in windows.rows.taps(h):
                 for kx, column in windows.columns.taps(w):
                     for o in range(kernel.shape[2]):
                         weight = cell_of("kernel", kernel, (ky, kx, o, c))
-                        products.append(Product((_above(dy, n, row, column, o), weight)))
+                        products.append(Product((_above(dy, n, row, column, first + o), weight)))
             return Sum(products)
         ky, kx, o, c = cell
         for n, h, w in np.ndindex(x.shape[:3]):
-            above = _above(dy, n, windows.rows.meets(h, ky), windows.columns.meets(w, kx), o)
+            above = _above(dy, n, windows.rows.meets(h, ky), windows.columns.meets(w, kx), first + o)
             products.append(Product((above, cell_of("x", x, (n, h, w, c)))))
         return Sum(products)
 
     def multiply_adds(self, x: Shape, kernel: Shape, bias: Shape | None = None) -> int:
-        """N · H · W · C · KH · KW · O."""
+        """N · H · W · C · KH · KW · O / groups."""
         return math.prod((*known(x), *known(kernel[:3])))
 
     @classmethod
@@ -205,16 +236,25 @@ class Conv2DTranspose(Operation):
         yield Case(cls((2, 3), "same", (0, 2)), ((2, 3, 3, 2), (3, 4, 2, 2), (2,)))
         yield Case(cls(dilation_rate=(2, 3)), ((1, 3, 2, 2), (2, 3, 2, 2), None))
         yield Case(cls(padding="same", dilation_rate=(2, 1)), ((1, 4, 3, 1), (3, 3, 2, 1), (2,)))
+        yield Case(cls((2, 3), ((1, 0), (2, 1))), ((2, 3, 2, 2), (3, 4, 2, 2), (2,)))
+        yield Case(
+            cls((1, 2), ((0, 3), (0, 0)), (1, 0), (2, 1), 2), ((1, 4, 2, 4), (2, 3, 1, 4), (2,))
+        )
+        yield Case(cls((2, 2), "same", groups=3), ((2, 2, 3, 3), (3, 2, 2, 3), (6,)))
 
     @classmethod
     def invalid_cases(cls) -> Iterator[Invalid]:
         """Attributes and shapes that cannot be."""
         yield Invalid(lambda: cls(strides=(0, 1)), ArgumentError, "strides")
-        yield Invalid(lambda: cls(padding="full"), ArgumentError, "'valid' or 'same'")
+        yield Invalid(lambda: cls(padding="full"), ArgumentError, "'valid', 'same'")
+        yield Invalid(lambda: cls(groups=0), ArgumentError, "groups")
         yield Invalid(lambda: cls(output_padding=(1, 0)), ArgumentError, "output_padding")
         yield Invalid(lambda: cls().output_shape((1, 5, 5), (3, 3, 1, 1)), ShapeError, "4 axes")
         yield Invalid(
             lambda: cls().output_shape((1, 5, 5, 2), (3, 3, 2, 1)), ShapeError, "channels"
+        )
+        yield Invalid(
+            lambda: cls(groups=2).output_shape((1, 5, 5, 3), (3, 3, 2, 3)), ShapeError, "groups"
         )
         yield Invalid(
             lambda: cls().output_shape((1, 5, None, 1), (3, 3, 2, 1)), ShapeError, "width"
@@ -227,6 +267,14 @@ class Conv2DTranspose(Operation):
         yield Invalid(
             lambda: cls().output_shape((1, 5, 5, 1), (3, 3, 2, 1), (1,)), ShapeError, "bias"
         )
+
+    def _grouped(self, x: Array) -> Array:
+        """The pixels of each group: (groups, N·H·W, C / groups)."""
+        return x.reshape(-1, self.groups, x.shape[3] // self.groups).swapaxes(0, 1)
+
+    def _taps(self, kernel: Array) -> Array:
+        """The kernel, tap by tap and group by group: (KH, KW, groups, O / groups, C / groups)."""
+        return kernel.reshape(*kernel.shape[:3], self.groups, -1).swapaxes(2, 3)
 
     def _windows(self, x: Shape, kernel: Shape) -> Windows:
         """The windows over the *output* in which the pixels of x paint."""
@@ -243,7 +291,10 @@ class Conv2DTranspose(Operation):
         extent = (taps - 1) * dilation + 1
         painted = (size - 1) * stride + extent
         before = 0
-        if self.padding == "valid":
+        if not isinstance(self.padding, str):
+            before, after = self.padding[which]
+            output = painted - before - after + (more or 0)
+        elif self.padding == "valid":
             output = painted + (max(stride - extent, 0) if more is None else more)
         else:
             output = (size - 1) * stride + (stride if more is None else extent % 2 + more)
@@ -251,15 +302,17 @@ class Conv2DTranspose(Operation):
             before = max((painted - output) // 2, 0)
         if output < 1:
             raise ShapeError(
-                f"{self.name}: output_padding {self.output_padding} leaves nothing of an image's "
-                f"{name} of {size}. Leave output_padding out, or use a larger kernel."
+                f"{self.name}: padding {self.padding} with output_padding {self.output_padding} "
+                f"leaves nothing of an image's {name} of {size}. Leave one out, or use a larger "
+                f"kernel."
             )
         return Axis(output, taps, stride, dilation, before, max(painted - output - before, 0))
 
 
-def _matrix(kernel: Array) -> Array:
-    """The kernel as a matrix: (KH·KW·O, C)."""
-    return kernel.reshape(-1, kernel.shape[3])
+def _side_by_side(rows: Array) -> Array:
+    """(groups, R, C) → (R, groups·C)."""
+    groups, count, channels = rows.shape
+    return rows.swapaxes(0, 1).reshape(count, groups * channels)
 
 
 def _above(dy: Array, n: int, row: int | None, column: int | None, o: int) -> Expression:

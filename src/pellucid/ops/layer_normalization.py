@@ -16,7 +16,6 @@ Source: Ba, Kiros, Hinton, "Layer Normalization", arXiv:1607.06450, 2016.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -24,19 +23,20 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.errors import ArgumentError, ShapeError
+from pellucid.ops._along_axes import AlongAxes
 from pellucid.ops._moments import (
     centred,
+    gradient_of_normalised,
     mean,
-    mean_of_terms,
     normalised,
     reciprocal_deviation,
 )
-from pellucid.ops._operation import EVERYTHING, Array, Case, Invalid, Operation, Shape
-from pellucid.ops._terms import Cell, Constant, Expression, Named, Product, Sum, cell_of
+from pellucid.ops._operation import EVERYTHING, Array, Case, Invalid, Shape
+from pellucid.ops._terms import Expression, Named, Product, Sum, cell_of
 
 
 @dataclass(frozen=True)
-class LayerNormalization(Operation):
+class LayerNormalization(AlongAxes):
     """Layer normalisation; the module's docstring has the formula.
 
     Attributes:
@@ -44,46 +44,15 @@ class LayerNormalization(Operation):
         epsilon: ε, which keeps the root away from 0.
     """
 
-    axis: int | tuple[int, ...] = -1
-    epsilon: float = 1e-3
-
     name: ClassVar[str] = "layer_normalization"
     inputs: ClassVar[tuple[str, ...]] = ("x", "gamma", "beta")
     optional: ClassVar[frozenset[str]] = frozenset({"gamma", "beta"})
-
-    def __post_init__(self) -> None:
-        if not self._listed or not all(isinstance(axis, int) for axis in self._listed):
-            raise ArgumentError(
-                f"{self.name}: axis must be an axis or a tuple of axes, received {self.axis!r}."
-            )
-        if not self.epsilon > 0:
-            raise ArgumentError(
-                f"{self.name}: epsilon must be more than 0, received {self.epsilon!r}."
-            )
 
     def output_shape(
         self, x: Shape, gamma: Shape | None = None, beta: Shape | None = None
     ) -> Shape:
         """Return the shape of x."""
-        rank = len(x)
-        inside = all(-rank <= axis < rank for axis in self._listed)
-        axes = self._axes(rank)
-        if rank < 2 or not inside or axes != tuple(sorted(set(axes))) or axes[0] == 0:
-            raise ShapeError(
-                f"{self.name}: expected an axis other than the batch, or several in ascending "
-                f"order, of an x with two axes or more, received axis={self.axis} for shape {x}."
-            )
-        expected = tuple(x[axis] for axis in axes)
-        if None in expected:
-            raise ShapeError(
-                f"{self.name}: the size along axis {self.axis} must be known, received shape {x}."
-            )
-        for name, shape in (("gamma", gamma), ("beta", beta)):
-            if shape is not None and shape != expected:
-                raise ShapeError(
-                    f"{self.name}: expected {name} of shape {expected}, the sizes of x {x} along "
-                    f"axis {self.axis}, received {shape}."
-                )
+        self.check_shapes(x, gamma=gamma, beta=beta)
         return x
 
     def forward(self, x: Array, gamma: Array | None = None, beta: Array | None = None) -> Array:
@@ -112,8 +81,7 @@ class LayerNormalization(Operation):
         dx     = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε)   with g = γ · dy
         """
         dx = dgamma = dbeta = None
-        axes = self._axes(x.ndim)
-        others = tuple(axis for axis in range(x.ndim) if axis not in axes)
+        axes, others = self._axes(x.ndim), self._others(x.ndim)
         x_hat, reciprocal = self._normalise(x)
         if gamma is not None:
             dgamma = np.asarray((dy * x_hat).sum(axis=others))
@@ -129,7 +97,7 @@ class LayerNormalization(Operation):
         self, cell: tuple[int, ...], x: Array, gamma: Array | None = None, beta: Array | None = None
     ) -> Expression:
         """Return γ · x̂ + β, with mean and variance written out."""
-        group = self._group("x", x, cell)
+        group = self._group(x, cell)
         centre = centred(cell_of("x", x, cell), mean(group))
         x_hat = Named("x_hat", Product((centre, reciprocal_deviation(group, self.epsilon))))
         weight = self._weight(cell)
@@ -148,34 +116,17 @@ class LayerNormalization(Operation):
     ) -> Expression:
         """The formulas of `backward`: over one group for x, over all samples for γ and β."""
         if wrt != "x":
-            axes = self._axes(x.ndim)
-            fixed = dict(zip(axes, cell, strict=True))
-            users = [[fixed[i]] if i in fixed else range(n) for i, n in enumerate(x.shape)]
-            above = [cell_of("dy", dy, place) for place in itertools.product(*users)]
+            above = self._users(cell, dy)
             if wrt == "beta":
                 return Sum(above)
             return Sum([Product((up, self._x_hat(up.index, x))) for up in above])
-
-        weighted: list[Expression] = []
-        products: list[Expression] = []
-        group = self._group("x", x, cell)
-        middle, reciprocal = mean(group).value, reciprocal_deviation(group, self.epsilon)
+        group = self._group(x, cell)
+        upstream: list[tuple[Expression, ...]] = []
         for at in group:
-            factors: tuple[Expression, ...] = (cell_of("dy", dy, at.index),)
-            if gamma is not None:
-                factors = (*factors, cell_of("gamma", gamma, self._weight(at.index)))
-            weighted.append(Product(factors))
-            products.append(Product((*factors, normalised(at, middle, reciprocal.value))))
-        own = next(i for i, at in enumerate(group) if at.index == cell)
-        x_hat = normalised(group[own], middle, reciprocal.value)
-        minus = Constant("-1", -1.0)
-        name = "dy" if gamma is None else "gamma · dy"
-        inner = (
-            weighted[own],
-            Product((minus, mean_of_terms(f"mean of {name}", weighted))),
-            Product((minus, x_hat, mean_of_terms(f"mean of {name} · x_hat", products))),
-        )
-        return Product((reciprocal, Sum(inner)))
+            weight = self._weight(at.index)
+            own = () if gamma is None else (cell_of("gamma", gamma, weight),)
+            upstream.append((cell_of("dy", dy, at.index), *own))
+        return gradient_of_normalised(cell, group, upstream, self.epsilon)
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
@@ -197,19 +148,6 @@ class LayerNormalization(Operation):
         yield Invalid(lambda: cls().output_shape((2, None)), ShapeError, "known")
         yield Invalid(lambda: cls().output_shape((2, 3), (2,)), ShapeError, "gamma")
 
-    @property
-    def _listed(self) -> tuple[int, ...]:
-        return self.axis if isinstance(self.axis, tuple) else (self.axis,)
-
-    def _axes(self, rank: int) -> tuple[int, ...]:
-        """The axes to normalise over, counted from the first."""
-        return tuple(axis % rank for axis in self._listed)
-
-    def _aligned(self, weight: Array, rank: int) -> Array:
-        """`weight` with an axis of size 1 for each axis of x that is not normalised."""
-        axes = self._axes(rank)
-        return np.expand_dims(weight, tuple(i for i in range(rank) if i not in axes))
-
     def _normalise(self, x: Array) -> tuple[Array, Array]:
         """x̂ and 1/√(variance + ε)."""
         axes = self._axes(x.ndim)
@@ -219,17 +157,7 @@ class LayerNormalization(Operation):
         x_hat *= reciprocal
         return x_hat, np.asarray(reciprocal)
 
-    def _group(self, name: str, x: Array, cell: tuple[int, ...]) -> list[Cell]:
-        """The cells of x that are normalised together with `cell`."""
-        axes = self._axes(x.ndim)
-        ranges = [range(x.shape[i]) if i in axes else [at] for i, at in enumerate(cell)]
-        return [cell_of(name, x, place) for place in itertools.product(*ranges)]
-
-    def _weight(self, cell: tuple[int, ...]) -> tuple[int, ...]:
-        """The place in γ and β that belongs to a cell of x."""
-        return tuple(cell[axis] for axis in self._axes(len(cell)))
-
     def _x_hat(self, cell: tuple[int, ...], x: Array) -> Named:
-        group = self._group("x", x, cell)
+        group = self._group(x, cell)
         reciprocal = reciprocal_deviation(group, self.epsilon).value
         return normalised(cell_of("x", x, cell), mean(group).value, reciprocal)

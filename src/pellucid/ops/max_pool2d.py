@@ -1,8 +1,8 @@
 """Max pooling: every output pixel is the largest of a window of input pixels.
 
-    y[n, i, j, c] = max over ky, kx of  x[n, i·s + ky − p, j·s + kx − p, c]
+    y[n, i, j, c] = max over ky, kx of  x[n, i·s + ky·d − p, j·s + kx·d − p, c]
 
-with stride s and padding p along each axis. The padding is −∞: a cell outside the image never
+with stride s, dilation d and padding p along each axis. The padding is −∞: a cell outside the image never
 wins. Where several cells are the largest, the first in row-major order wins, and it alone
 receives the gradient.
 
@@ -45,22 +45,31 @@ class MaxPool2D(Operation):
         pool_size: The window's height and width.
         strides: How far the window moves, (down, right).
         padding: 'valid', 'same' or ((top, bottom), (left, right)), smaller than the window.
+        dilation_rate: The distance between the window's taps, (down, right).
+        ceil_mode: Whether the last window may hang over the image's end; it begins before the
+            padding there, and what it hangs over is no part of it.
     """
 
     pool_size: Pair
     strides: Pair
     padding: Padding = "valid"
+    dilation_rate: Pair = (1, 1)
+    ceil_mode: bool = False
 
     name: ClassVar[str] = "max_pool2d"
     inputs: ClassVar[tuple[str, ...]] = ("x",)
 
     def __post_init__(self) -> None:
-        check_pooling(self.name, self.pool_size, self.strides, self.padding)
+        check_pooling(
+            self.name, self.pool_size, self.strides, self.padding, self.dilation_rate
+        )
 
     def output_shape(self, x: Shape) -> Shape:
         """Return (N, OH, OW, C)."""
         require_rank(self, "x", x, 4, "(N, H, W, C)")
-        return (x[0], *self._windows(x).output, x[3])
+        windows = self._windows(x)
+        windows.require_cells(self.name)
+        return (x[0], *windows.output, x[3])
 
     def forward(self, x: Array) -> Array:
         """Take the larger number, tap after tap of the window."""
@@ -119,6 +128,9 @@ class MaxPool2D(Operation):
         yield Case(cls((2, 1), (3, 2)), ((1, 7, 5, 2),))
         yield Case(cls((3, 4), (2, 3), ((2, 0), (1, 3))), ((2, 4, 5, 1),))
         yield Case(cls((1, 1), (1, 1)), ((1, 2, 3, 2),))
+        yield Case(cls((2, 3), (2, 1), "same", (2, 2)), ((2, 6, 5, 2),))
+        yield Case(cls((3, 2), (2, 3), ((1, 0), (1, 1)), (1, 2), True), ((1, 6, 7, 2),))
+        yield Case(cls((3, 2), (3, 2), ceil_mode=True), ((2, 7, 5, 1),))
 
     @classmethod
     def invalid_cases(cls) -> Iterator[Invalid]:
@@ -127,16 +139,26 @@ class MaxPool2D(Operation):
         yield Invalid(lambda: cls((2, 2), (2, 0)), ArgumentError, "strides")
         yield Invalid(lambda: cls((2, 2), (2, 2), "full"), ArgumentError, "'valid', 'same'")
         yield Invalid(
-            lambda: cls((2, 2), (2, 2), ((2, 0), (0, 0))), ArgumentError, "smaller than pool_size"
+            lambda: cls((2, 2), (2, 2), ((2, 0), (0, 0))), ArgumentError, "must be smaller"
         )
         yield Invalid(lambda: cls((2, 2), (2, 2)).output_shape((4, 4, 1)), ShapeError, "4 axes")
         yield Invalid(lambda: cls((3, 2), (2, 2)).output_shape((1, 2, 4, 1)), ShapeError, "height")
+        missed = cls((2, 1), (1, 1), ((1, 1), (0, 0)), (2, 1))
+        yield Invalid(lambda: missed.output_shape((1, 1, 4, 1)), ShapeError, "miss the image")
         yield Invalid(
             lambda: cls((2, 2), (2, 2)).output_shape((1, 4, None, 1)), ShapeError, "width"
         )
 
     def _windows(self, x: Shape) -> Windows:
-        return Windows.over(self.name, (x[1], x[2]), self.pool_size, self.strides, self.padding)
+        return Windows.over(
+            self.name,
+            (x[1], x[2]),
+            self.pool_size,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
+            self.ceil_mode,
+        )
 
     def _candidates(self, cell: tuple[int, ...], x: Shape) -> list[tuple[int, ...]]:
         """The places of x inside the window of y[cell], in row-major order."""

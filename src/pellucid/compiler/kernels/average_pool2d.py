@@ -10,11 +10,25 @@ from typing import TYPE_CHECKING
 from pellucid.compiler.ir import Function
 from pellucid.compiler.kernels._windows import clear, positions
 from pellucid.compiler.kernels.max_pool2d import windows_of
+from pellucid.ops.average_pool2d import AveragePool2D
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
+    from pellucid.graph import Node
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "forward", "refusal"]
+
+
+def refusal(node: Node) -> str | None:
+    """Return why there is no kernel for this node, or None."""
+    x, op = node.inputs[0], node.op
+    assert isinstance(op, AveragePool2D)
+    assert x is not None
+    windows = op._windows(x.shape)
+    hangs_over = windows.rows.overhang or windows.columns.overhang
+    if op.count_include_padding and hangs_over:
+        return "padding that counts, and windows that hang over it"
+    return None
 
 
 def _share(group: Group, taps: int) -> float:

@@ -96,6 +96,7 @@ def fuses(group: Group, follower: Node, training: bool) -> bool:
     op: Any = follower.op
     pool = op._windows(group.output.shape)
     apart = op.strides == op.pool_size and pool.padding == ((0, 0), (0, 0))
+    apart = apart and op.dilation_rate == (1, 1)
     small = math.prod(op.pool_size) <= 9
     if isinstance(op, MaxPool2D):
         return apart and small and activation.monotone_piecewise(group.activation)
