@@ -108,7 +108,7 @@ CASES = [
     LayerCase("GroupNormalization", {"groups": -1, "center": False, "epsilon": 0.01}),
     LayerCase("GroupNormalization", {"groups": 3, "axis": 2, "gamma_regularizer": "l2"}),
     LayerCase("RMSNormalization"),
-    LayerCase("RMSNormalization", {"axis": [1, 3], "epsilon": 1e-3}),
+    LayerCase("RMSNormalization", {"axis": [2, 3], "epsilon": 1e-3}),
     LayerCase("UnitNormalization", {}, ROWS),
     LayerCase("UnitNormalization", {"axis": [1, 2]}),
     LayerCase("ReLU", {}, ROWS),

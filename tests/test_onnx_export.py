@@ -49,10 +49,18 @@ def run_evaluator(proto: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
     return ReferenceEvaluator(proto).run(None, dict(zip(names, arrays, strict=True)))
 
 
+def wrong_in_evaluator(node: Any) -> bool:
+    """Whether ONNX's evaluator is known to be wrong about a node: it splits the kernel of a grouped
+    ConvTranspose by outputs, and its LRN covers as many channels as there are samples."""
+    groups = [a.i for a in node.attribute if a.name == "group"]
+    return node.op_type == "LRN" or (node.op_type == "ConvTranspose" and groups not in ([], [1]))
+
+
 def check(proto: Any, arrays: list[np.ndarray], expected: list[np.ndarray]) -> None:
     """Require the outputs to be within 1e-5 of the largest of their numbers, in both programs."""
     onnx.checker.check_model(proto, full_check=True)
-    for runner in (run_onnxruntime, run_evaluator):
+    known_wrong = any(map(wrong_in_evaluator, proto.graph.node))
+    for runner in (run_onnxruntime,) if known_wrong else (run_onnxruntime, run_evaluator):
         for found, wanted in zip(runner(proto, arrays), expected, strict=True):
             assert found.shape == wanted.shape
             scale = float(np.abs(wanted).max(initial=1e-6))

@@ -219,7 +219,13 @@ def test_resizing(scales, size, coordinates):
 
     def check(method, theirs, antialias=False, exclude=False, **options):
         op = Resize(
-            size, scales, method, coordinates, exclude_outside=exclude, antialias=antialias, **options
+            size,
+            scales,
+            method,
+            coordinates,
+            exclude_outside=exclude,
+            antialias=antialias,
+            **options,
         )
         expected = run("Resize", first, *how_far, **common, **theirs, antialias=int(antialias))
         same(op, x, channels_last(expected))

@@ -365,9 +365,7 @@ class UnitNormalization(Layer):
     array([[0.6, 0.8]], dtype=float32)
     """
 
-    def __init__(
-        self, axis: int | Sequence[int] = -1, **options: Unpack[LayerOptions]
-    ) -> None:
+    def __init__(self, axis: int | Sequence[int] = -1, **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
         axes = axes_argument(self.name, axis)
         self.axis: int | list[int] = axis if isinstance(axis, int) else list(axis)

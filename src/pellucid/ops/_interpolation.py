@@ -85,7 +85,11 @@ class Interpolation:
             return np.zeros_like(i)
         half = 0.0 if self.coordinates == "asymmetric" else 0.5
         # Without a scale multiplied first: what is half-way between two cells stays so exactly.
-        u = (i + half) * self.cells / self.outputs if self.scale is None else (i + half) / self.scale
+        u = (
+            (i + half) * self.cells / self.outputs
+            if self.scale is None
+            else (i + half) / self.scale
+        )
         if self.coordinates == "half_pixel_symmetric":
             u += self.cells / 2 * (1 - self.outputs / length)
         return u - half

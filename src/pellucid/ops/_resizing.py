@@ -62,7 +62,5 @@ def resizing(
         cut = [(a - b, (a - b) // 2) for a, b in zip((height, width), left, strict=True)]
         (rows, top), (columns, first) = cut
         return [Cropping2D(((top, rows - top), (first, columns - first))), stretch]
-    top, first = (
-        max(b - a, 0) // 2 for a, b in zip((height, width), fitting, strict=True)
-    )
+    top, first = (max(b - a, 0) // 2 for a, b in zip((height, width), fitting, strict=True))
     return [Pad(((top, top), (first, first), (0, 0)), "constant", fill_value), stretch]

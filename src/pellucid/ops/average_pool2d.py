@@ -62,9 +62,7 @@ class AveragePool2D(Operation):
     inputs: ClassVar[tuple[str, ...]] = ("x",)
 
     def __post_init__(self) -> None:
-        check_pooling(
-            self.name, self.pool_size, self.strides, self.padding, self.dilation_rate
-        )
+        check_pooling(self.name, self.pool_size, self.strides, self.padding, self.dilation_rate)
 
     def output_shape(self, x: Shape) -> Shape:
         """Return (N, OH, OW, C)."""

@@ -4,8 +4,8 @@
 
 over all h, w, c, ky, kx with h·s + ky·d − p = i and w·s + kx·d − p = j: stride s, dilation d, and p
 rows or columns cut off before the first. With `groups` g > 1 the channels are split into g runs,
-and output o is painted by the inputs of its own run only. It is what a convolution with this kernel does to
-gradients, from its output back to its input; hence the name.
+and output o is painted by the inputs of its own run only. It is what a convolution with this kernel
+does to gradients, from its output back to its input; hence the name.
 
 With the kernel's extent e = (K − 1)·d + 1 along an axis, the output's size is
 
@@ -216,7 +216,9 @@ class Conv2DTranspose(Operation):
             return Sum(products)
         ky, kx, o, c = cell
         for n, h, w in np.ndindex(x.shape[:3]):
-            above = _above(dy, n, windows.rows.meets(h, ky), windows.columns.meets(w, kx), first + o)
+            above = _above(
+                dy, n, windows.rows.meets(h, ky), windows.columns.meets(w, kx), first + o
+            )
             products.append(Product((above, cell_of("x", x, (n, h, w, c)))))
         return Sum(products)
 

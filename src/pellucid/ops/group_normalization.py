@@ -195,7 +195,7 @@ class GroupNormalization(Operation):
         return channels if self.groups == -1 else self.groups
 
     def _split(self, x: Array) -> tuple[Array, tuple[int, ...]]:
-        """x with its channels' axis as two, (groups, C / groups), and the axes of one group."""
+        """X with its channels' axis as two, (groups, C / groups), and the axes of one group."""
         axis = self.axis % x.ndim
         groups = self._count(x.shape[axis])
         shape = (*x.shape[:axis], groups, x.shape[axis] // groups, *x.shape[axis + 1 :])

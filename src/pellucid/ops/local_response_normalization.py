@@ -5,10 +5,10 @@
 The sum runs over the `size` channels from c − ⌊(size − 1) / 2⌋ to c + ⌈(size − 1) / 2⌉, as far as
 there are any.
 
-| tensor | shape                      |
-|--------|----------------------------|
-| x      | any of rank ≥ 2, (N, …, C) |
-| y      | as x                       |
+| tensor | shape        |
+|--------|--------------|
+| x      | (N, H, W, C) |
+| y      | as x         |
 
 Source: Krizhevsky, Sutskever, Hinton, "ImageNet Classification with Deep Convolutional Neural
 Networks", NIPS, 2012; α is divided by `size` as in ONNX (LRN) and PyTorch.
@@ -25,7 +25,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from pellucid.errors import ArgumentError, ShapeError
-from pellucid.ops._operation import EVERYTHING, Array, Case, Invalid, Operation, Shape
+from pellucid.ops._operation import (
+    EVERYTHING,
+    Array,
+    Case,
+    Invalid,
+    Operation,
+    Shape,
+    require_rank,
+)
 from pellucid.ops._terms import Call, Constant, Expression, Named, Product, Sum, cell_of
 
 
@@ -61,11 +69,7 @@ class LocalResponseNormalization(Operation):
 
     def output_shape(self, x: Shape) -> Shape:
         """Return the shape of x."""
-        if len(x) < 2 or x[-1] is None:
-            raise ShapeError(
-                f"{self.name}: expected an x of two axes or more with a known number of channels "
-                f"on the last one, received shape {x}."
-            )
+        require_rank(self, "x", x, 4, "(N, H, W, C)")
         return x
 
     def forward(self, x: Array) -> Array:
@@ -120,16 +124,16 @@ class LocalResponseNormalization(Operation):
     def cases(cls) -> Iterator[Case]:
         """Windows of odd and even size, and wider than there are channels."""
         yield Case(cls(3, alpha=0.5), ((2, 2, 3, 5),))
-        yield Case(cls(4, alpha=2.0, beta=0.5, bias=0.7), ((2, 3, 6),))
-        yield Case(cls(7, alpha=1.0), ((3, 4),))
-        yield Case(cls(1, alpha=1.0, beta=1.0), ((2, 3),))
+        yield Case(cls(4, alpha=2.0, beta=0.5, bias=0.7), ((2, 3, 1, 6),))
+        yield Case(cls(7, alpha=1.0), ((2, 1, 2, 4),))
+        yield Case(cls(1, alpha=1.0, beta=1.0), ((2, 2, 1, 3),))
 
     @classmethod
     def invalid_cases(cls) -> Iterator[Invalid]:
         """Attributes and shapes that cannot be."""
         yield Invalid(lambda: cls(0), ArgumentError, "size")
         yield Invalid(lambda: cls(3, bias=0.0), ArgumentError, "bias")
-        yield Invalid(lambda: cls(3).output_shape((2, None)), ShapeError, "known")
+        yield Invalid(lambda: cls(3).output_shape((2, 3)), ShapeError, "4 axes")
 
     @property
     def _reach(self) -> tuple[int, int]:
@@ -142,7 +146,7 @@ class LocalResponseNormalization(Operation):
         return 2 * self.alpha * self.beta / self.size
 
     def _activity(self, x: Array) -> Array:
-        """s for every number."""
+        """S for every number."""
         sums = _window_sums(np.square(x), *self._reach)
         s: Array = self.bias + self.alpha / self.size * sums
         return s

@@ -2,9 +2,9 @@
 
     y[n, i, j, c] = max over ky, kx of  x[n, i·s + ky·d − p, j·s + kx·d − p, c]
 
-with stride s, dilation d and padding p along each axis. The padding is −∞: a cell outside the image never
-wins. Where several cells are the largest, the first in row-major order wins, and it alone
-receives the gradient.
+with stride s, dilation d and padding p along each axis. The padding is −∞: a cell outside the
+image never wins. Where several cells are the largest, the first in row-major order wins, and it
+alone receives the gradient.
 
 | tensor | shape          |
 |--------|----------------|
@@ -60,9 +60,7 @@ class MaxPool2D(Operation):
     inputs: ClassVar[tuple[str, ...]] = ("x",)
 
     def __post_init__(self) -> None:
-        check_pooling(
-            self.name, self.pool_size, self.strides, self.padding, self.dilation_rate
-        )
+        check_pooling(self.name, self.pool_size, self.strides, self.padding, self.dilation_rate)
 
     def output_shape(self, x: Shape) -> Shape:
         """Return (N, OH, OW, C)."""

@@ -79,9 +79,7 @@ class Resize(Operation):
         if self.size is not None:
             check_pair(self.name, "size", self.size)
         scales = self.scales
-        if scales is not None and (
-            len(scales) != 2 or not all(0 < s < math.inf for s in scales)
-        ):
+        if scales is not None and (len(scales) != 2 or not all(0 < s < math.inf for s in scales)):
             raise ArgumentError(
                 f"{self.name}: scales must be two numbers (height, width) of more than 0, "
                 f"received {self.scales!r}."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
@@ -21,13 +20,22 @@ from pellucid.formats.onnx.export_graph import (
     in_order,
     place_of,
 )
+from pellucid.formats.onnx.export_images import (
+    average_pool2d,
+    depth_to_space,
+    image,
+    max_pool2d,
+    pad,
+    resize,
+    sides,
+    space_to_depth,
+)
 from pellucid.graph import Value
 from pellucid.ops._merge import Merge
 from pellucid.ops._operation import Array, Shape, known
 from pellucid.ops._window import Pair, Windows
 from pellucid.ops.activation import Activation
 from pellucid.ops.average import Average
-from pellucid.ops.average_pool2d import AveragePool2D
 from pellucid.ops.batch_normalization import BatchNormalization
 from pellucid.ops.concatenate import Concatenate
 from pellucid.ops.conv2d import Conv2D
@@ -38,15 +46,18 @@ from pellucid.ops.depthwise_conv2d import DepthwiseConv2D
 from pellucid.ops.flatten import Flatten
 from pellucid.ops.global_average_pool2d import GlobalAveragePool2D
 from pellucid.ops.global_max_pool2d import GlobalMaxPool2D
+from pellucid.ops.group_normalization import GroupNormalization
 from pellucid.ops.layer_normalization import LayerNormalization
+from pellucid.ops.local_response_normalization import LocalResponseNormalization
 from pellucid.ops.log_softmax import LogSoftmax
-from pellucid.ops.max_pool2d import MaxPool2D
+from pellucid.ops.pad import Pad
 from pellucid.ops.permute import Permute
 from pellucid.ops.prelu import PReLU
 from pellucid.ops.rescaling import Rescaling
 from pellucid.ops.reshape import Reshape
+from pellucid.ops.rms_normalization import RMSNormalization
 from pellucid.ops.softmax import Softmax
-from pellucid.ops.upsampling2d import UpSampling2D
+from pellucid.ops.unit_normalization import UnitNormalization
 from pellucid.ops.zero_padding2d import ZeroPadding2D
 
 __all__ = ["RULES"]
@@ -58,18 +69,9 @@ _END = np.iinfo(np.int64).max
 """Where a slice ends that goes to the end."""
 
 
-def _sides(padding: Sequence[Pair]) -> list[int]:
-    """((top, bottom), (left, right)) in ONNX's order: all beginnings, then all ends."""
-    return [before for before, _ in padding] + [after for _, after in padding]
-
-
 def _pair(sizes: Shape) -> Pair:
     height, width = known(sizes)
     return height, width
-
-
-def _image(tensor: str) -> Form:
-    return tensor, channels_first(4)
 
 
 # Windows over images.
@@ -113,10 +115,10 @@ def _convolution(
         kernel_shape=taps,
         strides=op.strides,
         dilations=op.dilation_rate,
-        pads=_sides(windows.padding),
+        pads=sides(windows.padding),
         group=groups,
     )
-    return _image(y)
+    return image(y)
 
 
 def _conv2d_transpose(
@@ -132,64 +134,28 @@ def _conv2d_transpose(
     y = g.node(
         "ConvTranspose",
         g.image(x),
-        g.weight(kernel, _oihw),  # of a kernel (KH, KW, O, C) this is (C, O, KH, KW)
+        g.weight(kernel, _oihw),  # of a kernel (KH, KW, O/g, C) this is (C, O/g, KH, KW)
         g.weight(bias),
         kernel_shape=known(kernel.shape[:2]),
         strides=op.strides,
         dilations=op.dilation_rate,
-        pads=_sides(pads),
+        pads=sides(pads),
         output_padding=more,
+        group=op.groups,
     )
-    return _image(y)
-
-
-def _max_pool2d(g: Graph, op: MaxPool2D, x: Value) -> Form:
-    return _pooling(g, op, x, "MaxPool")
-
-
-def _average_pool2d(g: Graph, op: AveragePool2D, x: Value) -> Form:
-    return _pooling(g, op, x, "AveragePool", count_include_pad=int(op.count_include_padding))
-
-
-def _pooling(
-    g: Graph, op: MaxPool2D | AveragePool2D, x: Value, operator: str, **attributes: Any
-) -> Form:
-    windows = Windows.over(op.name, _pair(x.shape[1:3]), op.pool_size, op.strides, op.padding)
-    y = g.node(
-        operator,
-        g.image(x),
-        kernel_shape=op.pool_size,
-        strides=op.strides,
-        pads=_sides(windows.padding),
-        **attributes,
-    )
-    return _image(y)
+    return image(y)
 
 
 def _global_pooling(operator: str) -> Rule:
     def rule(g: Graph, op: GlobalAveragePool2D | GlobalMaxPool2D, x: Value) -> Form:
         y = g.node(operator, g.image(x))
-        return _image(y) if op.keepdims else (g.node("Flatten", y, axis=1), in_order(2))
+        return image(y) if op.keepdims else (g.node("Flatten", y, axis=1), in_order(2))
 
     return rule
 
 
-def _upsampling2d(g: Graph, op: UpSampling2D, x: Value) -> Form:
-    how = {
-        "nearest": {
-            "mode": "nearest",
-            "coordinate_transformation_mode": "asymmetric",
-            "nearest_mode": "floor",
-        },
-        "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
-    }[op.interpolation]
-    return _image(g.node("Resize", g.image(x), None, g.constant([1, 1, *op.size]), **how))
-
-
 def _zero_padding2d(g: Graph, op: ZeroPadding2D, x: Value) -> Form:
-    tensor, axes = g.any(x)
-    sides = [(0, 0), *op.padding, (0, 0)]
-    return g.node("Pad", tensor, g.constant(_sides([sides[axis] for axis in axes]), "int64")), axes
+    return pad(g, Pad((*op.padding, (0, 0))), x)
 
 
 def _cropping2d(g: Graph, op: Cropping2D, x: Value) -> Form:
@@ -306,6 +272,66 @@ def _normalised(
     centred = g.node("Sub", tensor, g.reduce("ReduceMean", tensor, places))
     variance = g.reduce("ReduceMean", g.node("Mul", centred, centred), places)
     y = g.node("Div", centred, g.node("Sqrt", g.node("Add", variance, g.constant(epsilon))))
+    return _scaled(g, y, axes, own, gamma, beta)
+
+
+def _group_normalization(
+    g: Graph,
+    op: GroupNormalization,
+    x: Value,
+    gamma: Value | None = None,
+    beta: Value | None = None,
+) -> Form:
+    """Each run of channels as one channel of an InstanceNormalization, which has no γ and β."""
+    rank = len(x.shape)
+    axis = op.axis % rank
+    sizes = known((1, *x.shape[1:]))
+    groups = sizes[axis] if op.groups == -1 else op.groups
+    axes = (0, axis, *(other for other in range(1, rank) if other != axis))
+    shape = g.constant([0, groups, -1], "int64")  # 0 keeps the batch
+    ones, zeros = g.constant(np.ones(groups)), g.constant(np.zeros(groups))
+    runs = g.node("Reshape", g.read(x, axes), shape)
+    runs = g.node("InstanceNormalization", runs, ones, zeros, epsilon=op.epsilon)
+    y = g.node("Reshape", runs, g.constant([0, *(sizes[i] for i in axes[1:])], "int64"))
+    return _scaled(g, y, axes, (axis,), gamma, beta)
+
+
+def _rms_normalization(
+    g: Graph, op: RMSNormalization, x: Value, gamma: Value | None = None
+) -> Form:
+    tensor, axes = g.any(x)
+    over = op._axes(len(axes))
+    places = sorted(place_of(axis, axes) for axis in over)
+    squares = g.reduce("ReduceMean", g.node("Mul", tensor, tensor), places)
+    root = g.node("Sqrt", g.node("Add", squares, g.constant(op.epsilon)))
+    return _scaled(g, g.node("Div", tensor, root), axes, over, gamma, None)
+
+
+def _unit_normalization(g: Graph, op: UnitNormalization, x: Value) -> Form:
+    tensor, axes = g.any(x)
+    places = sorted(place_of(axis, axes) for axis in op._axes(len(axes)))
+    length = g.reduce("ReduceL2", tensor, places)
+    return g.node("Div", tensor, g.node("Max", length, g.constant(op.epsilon))), axes
+
+
+def _local_response_normalization(g: Graph, op: LocalResponseNormalization, x: Value) -> Form:
+    if op.size % 2:
+        settings = {"alpha": op.alpha, "beta": op.beta, "bias": op.bias}
+        return image(g.node("LRN", g.image(x), size=op.size, **settings))
+    # ONNX Runtime has no even sizes: a convolution of 1×1 adds up the neighbours.
+    (channels,) = known(x.shape[3:])
+    away = np.arange(channels) - np.arange(channels)[:, np.newaxis]
+    near = (away >= -((op.size - 1) // 2)) & (away <= op.size // 2)
+    weights = g.constant((near * op.alpha / op.size)[:, :, np.newaxis, np.newaxis])
+    squares = g.node("Mul", g.image(x), g.image(x))
+    activity = g.node("Conv", squares, weights, g.constant(np.full(channels, op.bias)))
+    return image(g.node("Mul", g.image(x), g.node("Pow", activity, g.constant(-op.beta))))
+
+
+def _scaled(
+    g: Graph, y: str, axes: Axes, own: Axes, gamma: Value | None, beta: Value | None
+) -> Form:
+    """A tensor times γ, plus β, which have the axes `own` of it."""
     for operator, value in (("Mul", gamma), ("Add", beta)):
         if value is not None:
             y = g.node(operator, y, g.weight(value, lambda array: _spread(array, own, axes)))
@@ -392,30 +418,37 @@ RULES: dict[str, Rule] = {
     "activation": _activation,
     "add": _merge("Add", "Sum"),
     "average": _average,
-    "average_pool2d": _average_pool2d,
+    "average_pool2d": average_pool2d,
     "batch_normalization": _batch_normalization,
     "concatenate": _concatenate,
     "conv2d": _conv2d,
     "conv2d_transpose": _conv2d_transpose,
     "cropping2d": _cropping2d,
     "dense": _dense,
+    "depth_to_space": depth_to_space,
     "depthwise_conv2d": _depthwise_conv2d,
     "flatten": _flatten,
     "global_average_pool2d": _global_pooling("GlobalAveragePool"),
     "global_max_pool2d": _global_pooling("GlobalMaxPool"),
+    "group_normalization": _group_normalization,
     "layer_normalization": _layer_normalization,
+    "local_response_normalization": _local_response_normalization,
     "log_softmax": _softmax("LogSoftmax"),
-    "max_pool2d": _max_pool2d,
+    "max_pool2d": max_pool2d,
     "maximum": _merge("Max", "Max"),
     "minimum": _merge("Min", "Min"),
     "multiply": _merge("Mul"),
+    "pad": pad,
     "permute": _permute,
     "prelu": _prelu,
     "rescaling": _rescaling,
     "reshape": _reshape,
+    "resize": resize,
+    "rms_normalization": _rms_normalization,
     "softmax": _softmax("Softmax"),
+    "space_to_depth": space_to_depth,
     "subtract": _merge("Sub"),
-    "upsampling2d": _upsampling2d,
+    "unit_normalization": _unit_normalization,
     "zero_padding2d": _zero_padding2d,
 }
 """By the operation's name."""
