@@ -87,9 +87,21 @@ def mixed():
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x)), (10, 10, 2)
 
 
+def dense():
+    """Dense layers alone, large and small, at sizes that no tile divides."""
+    x = inputs = keras.Input((150,))
+    x = layers.Dense(290, activation="relu")(x)
+    x = layers.Dense(131, activation="tanh", use_bias=False)(x)
+    x = layers.Dense(70)(x)
+    x = layers.Dense(40, activation="relu", kernel_regularizer="l2")(x)
+    again = layers.Dense(40, activation="elu")
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(again(again(x)))), (150,)
+
+
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
 
-MODELS = {"headline": headline, "average": average, "residual": residual, "mixed": mixed}
+MODELS = {"headline": headline, "average": average, "residual": residual, "mixed": mixed,
+          "dense": dense}  # fmt: skip
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.05),
     "nesterov": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
@@ -142,7 +154,20 @@ def test_optimizers_are_those_of_the_reference(name: str) -> None:
     assert fast.optimizer.iterations == slow.optimizer.iterations == 3
 
 
-@pytest.mark.parametrize("name", ["headline", "residual"])
+@pytest.mark.parametrize("lanes", ["8", "4"])
+def test_steps_in_registers_are_those_of_the_reference_at_every_width(lanes, monkeypatch) -> None:
+    monkeypatch.setattr(target, "_lanes_asked_for", lambda: int(lanes))
+    target.host.cache_clear()
+    try:
+        fast, losses, _ = trained(dense, OPTIMIZERS["nesterov"], "auto", batch=75)
+    finally:
+        target.host.cache_clear()
+    slow, expected, _ = trained(dense, OPTIMIZERS["nesterov"], "reference", batch=75)
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    close(fast.get_weights(), slow.get_weights())
+
+
+@pytest.mark.parametrize("name", ["headline", "residual", "dense"])
 def test_any_number_of_threads_gives_the_same_bits(name: str, monkeypatch) -> None:
     bits = []
     for threads in ("1", "2", "3"):
@@ -166,6 +191,36 @@ def test_a_step_that_is_not_finite_changes_nothing() -> None:
         np.testing.assert_array_equal(a, b)
     for a, (_, b) in zip(slots, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("size", [3e15, 1e38])
+def test_numbers_so_large_that_a_gradient_may_not_be_finite(size: float) -> None:
+    """A dense layer's steps are taken before its gradient is whole: never on what is not finite."""
+    weights = []
+    for which in ("auto", "reference"):
+        keras.utils.set_random_seed(7)
+        x = inputs = keras.Input((150,))
+        x = layers.Dense(300, kernel_initializer=keras.initializers.Constant(1e-38))(x)
+        model = keras.Model(inputs, layers.Dense(10)(x))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(), loss, engine=which)
+        model.layers[-1].kernel.assign(1e-2 * model.layers[-1].kernel.value)
+        before = model.get_weights()
+        images = np.full((64, 150), size, "float32")
+        labels = np.zeros(64, int)
+        if size < 1e16:
+            model.train_on_batch(images, labels)
+        else:
+            model.layers[-1].kernel.assign(1e4 * model.layers[-1].kernel.value)
+            before = model.get_weights()
+            with pytest.raises(NonFiniteError, match="gradient"):
+                model.train_on_batch(images, labels)
+            for a, b in zip(before, model.get_weights(), strict=True):
+                np.testing.assert_array_equal(a, b)
+        weights.append(model.get_weights())
+        assert (model.optimizer.iterations == 1) == (size < 1e16)
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
 def test_the_reference_can_be_asked_for(monkeypatch) -> None:

@@ -202,6 +202,14 @@ class Address:
         place = (self + offset).name
         f.lines.append(f"  store {kind} {name}, ptr {place}, align {f.align(self.element)}")
 
+    def fetch(self, offset: Index = 0) -> None:
+        """Have the line of memory brought near that will be read and written soon."""
+        f = self.function
+        f.module.declare("llvm.prefetch.p0", "void @(ptr, i32, i32, i32)")
+        f.lines.append(
+            f"  call void @llvm.prefetch.p0(ptr {(self + offset).name}, i32 1, i32 3, i32 1)"
+        )
+
     def broadcast(self, offset: Index = 0) -> Value:
         """Load one number into every lane of a vector."""
         return self.function.splat(self.get(offset))
@@ -582,6 +590,25 @@ class Function:
         self.lines[position:position] = phis
         self.label(after)
         return results
+
+    def carry_any(
+        self,
+        count: Value,
+        initial: Sequence[Value],
+        body: Callable[[Index, list[Value]], Sequence[Value]],
+    ) -> list[Value]:
+        """`carry` for a count that may be 0."""
+        before, some, after = self._block, self.fresh("some"), self.fresh("after")
+        self.branch(count > 0, some, after)
+        self.label(some)
+        results = self.carry(count, initial, body)
+        last = self._block
+        self.jump(after)
+        self.label(after)
+        return [
+            self.value(a.type, f"phi {a.type} [ {a.name}, %{before} ], [ {b.name}, %{last} ]")
+            for a, b in zip(initial, results, strict=True)
+        ]
 
     @contextmanager
     def each(self, count: Index) -> Iterator[Index]:

@@ -23,6 +23,7 @@ import numpy as np
 from pellucid.compiler.ir import Function, Index, Module, vectors_over
 from pellucid.compiler.ir import Value as Number
 from pellucid.compiler.kernels import find_kernel
+from pellucid.compiler.kernels._update import Updates
 from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Schedule, cells
 from pellucid.compiler.target import Target
 from pellucid.graph import Node, Program, Value, Variable
@@ -89,6 +90,8 @@ class Builder:
         tail: The nodes that make scalars (the loss's mean, penalties): they run in Python.
         weights: The place of each variable's numbers.
         weight_gradients: The place of each trained variable's gradient.
+        updates: The optimiser's steps, where they are compiled.
+        gated: Groups whose output's gradient is already that before their activation.
     """
 
     def __init__(
@@ -110,6 +113,8 @@ class Builder:
         self.statistics: dict[Node, tuple[Place, Place]] = {}
         self._later: list[Callable[[], None]] = []
         self._written: set[Place] = set()
+        self.updates: Updates | None = None
+        self.gated: set[Group] = set()
         self._places: dict[Value, Place] = {}
         self._gradients: dict[Place, Place] = {}
         self._extra: dict[tuple[Group, str], Place] = {}
@@ -173,6 +178,21 @@ class Builder:
         if len(readers) != 1 or value in self.program.outputs:
             return None
         return readers[0]
+
+    def maker_alone(self, value: Value) -> Group | None:
+        """Return the group that makes a value, if one node alone reads it and nobody else does."""
+        if self._only_reader(value) is None or value in self.wanted:
+            return None
+        return next((group for group in self.groups if group.output is value), None)
+
+    def read_once(self, weight: Value) -> bool:
+        """Return whether one node alone reads a weight: then its gradient has one part."""
+        readers = sum(
+            value is not None and value.variable is weight.variable
+            for node in self.program.nodes
+            for value in node.inputs
+        )
+        return readers == 1
 
     # Which gradients are wanted.
 

@@ -129,6 +129,9 @@ class Compiled:
             if b.wants(value):
                 gradient, _ = b.claim(value)
                 gradient.keep = True
+        self.update = _update.update_of(self.optimizer) if self.optimizer is not None else None
+        if self.update is not None:
+            b.updates = _update.Updates(b, self.update, self.optimizer, self.flag, self.parameters)
         b.backward()
         for node in b.tail:
             if node.op.name not in LINEAR:
@@ -136,15 +139,11 @@ class Compiled:
         missing = [v for v in self.variables if id(v) not in b.weight_gradients]
         if missing:
             raise UnsupportedError(f"the loss does not depend on {missing[0].path}")
-        self.update = _update.update_of(self.optimizer) if self.optimizer is not None else None
-        self.schedule.wait()
-        losses = [b.place(value) for value in self._tail_inputs]
-        _update.add_finite(b, losses, self.flag)
-        self.schedule.wait()
-        if self.update is not None:
-            self.slots = _update.add_update(
-                b, self.update, self.optimizer, self.flag, self.parameters
-            )
+        if b.updates is not None:
+            b.updates.add_checks([b.place(value) for value in self._tail_inputs])
+            self.schedule.wait()
+            b.updates.add_steps()
+            self.slots = b.updates.slots
 
     def _penalty(self, node: Node) -> None:
         """Add the gradient of a penalty on a weight, in Python."""
@@ -426,12 +425,17 @@ class Plan:
         self._seed(given)
         self._run(given)
         values = self._finish()
-        finite = not flag[0] and all(np.isfinite(values[n.output]) for n in compiled.builder.tail)
+        finite = all(np.isfinite(values[node.output]) for node in compiled.builder.tail)
+        stepped = compiled.update is not None and not flag[0]
+        if not stepped and finite:  # every gradient is in memory, none was used
+            seen = [self._value(value) for value in compiled._tail_inputs] + self.gradients()
+            finite = all(bool(np.isfinite(array).all()) for array in seen)
         if finite:
-            self._after_step()
+            self._after_step(stepped)
         return [values[output] for output in compiled.program.outputs], finite
 
-    def _after_step(self) -> None:
+    def _after_step(self, stepped: bool) -> None:
+        """Change what is left to change; `stepped` says that the weights are done."""
         compiled, optimizer = self.compiled, self.compiled.optimizer
         updates: list[tuple[Variable, Array]] = []
         for node in compiled.program.nodes:
@@ -447,7 +451,7 @@ class Plan:
             elif node.updates:
                 given = [compiled.builder.view(v) for v in node.inputs]
                 updates += zip(node.updates, node.op.state_updates(*given), strict=True)
-        if compiled.update is not None:
+        if stepped:
             optimizer.iterations += 1
         elif optimizer is not None:
             optimizer.apply(self.gradients(), compiled.variables)

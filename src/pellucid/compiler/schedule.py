@@ -115,8 +115,14 @@ class Place:
 
     @property
     def stride(self) -> int:
-        """How far it is from one sample (or chunk) to the next, in numbers."""
-        return self.size if self.external else -(-self.size // 16) * 16
+        """How far it is from one sample (or chunk) to the next, in numbers.
+
+        Not a multiple of 1 KB: the same column of many samples would share a few lines of L1.
+        """
+        if self.external:
+            return self.size
+        lines = -(-self.size // 16)
+        return (lines + (lines % 16 == 0)) * 16
 
     @property
     def row(self) -> int:

@@ -290,12 +290,10 @@ def weight_gradient(
     samples: Index,
     x_sample: Index,
     dy_sample: Index,
-    *,
-    fresh: bool = False,
 ) -> None:
     """Write dw += Σ over samples and pixels of x · dy; `s.y_row` and `s.y_column` are dy's.
 
-    `samples` must be at least 1. With `fresh`, dw is written rather than added to.
+    `samples` must be at least 1.
     """
     run = s.run.joined
     rows, columns = run.taps
@@ -331,9 +329,7 @@ def weight_gradient(
                     for first, size, n in split(len(places), p):
                         for k in range(n):
                             chosen = places[first + k * size : first + (k + 1) * size]
-                            _pixels(
-                                f, s, x, *moved, chosen, counts, samples, x_sample, dy_sample, fresh
-                            )
+                            _pixels(f, s, x, *moved, chosen, counts, samples, x_sample, dy_sample)
                     continue
                 with f.each(rows.count) as i, f.each(columns.count) as j:
                     for first, size, n in split(run.depth, p):
@@ -353,7 +349,6 @@ def weight_gradient(
                                 samples,
                                 x_sample,
                                 dy_sample,
-                                fresh,
                             )
 
 
@@ -373,13 +368,10 @@ def _pixels(
     samples: Index,
     x_sample: Index,
     dy_sample: Index,
-    fresh: bool,
 ) -> None:
     """Write one tile of the weight gradient: the sum over all pixels, then added to memory."""
     v = len(counts)
-    start = [f.zero()] * (len(places) * v)
-    if not fresh:
-        start = [dw.load(in_w + f.lanes * i, n) for _, in_w in places for i, n in enumerate(counts)]
+    start = [dw.load(in_w + f.lanes * i, n) for _, in_w in places for i, n in enumerate(counts)]
 
     def over_samples(n: Index, acc: list[Value]) -> list[Value]:
         def over_rows(i: Index, acc: list[Value]) -> list[Value]:
@@ -418,10 +410,8 @@ def bias_gradient(
     db: Address,
     samples: Index,
     dy_sample: Index,
-    *,
-    fresh: bool = False,
 ) -> None:
-    """Write db += Σ over samples and pixels of dy; with `fresh`, db = Σ."""
+    """Write db += Σ over samples and pixels of dy."""
     for first, length, count in split(vectors(f, s.outputs), 8):
         for k in range(count):
             begin = first + k * length
@@ -446,9 +436,7 @@ def bias_gradient(
 
                 return f.carry(s.rows, acc, over_rows)
 
-            start = [
-                f.zero() if fresh else db.load(o, m) for o, m in zip(offsets, counts, strict=True)
-            ]
+            start = [db.load(o, m) for o, m in zip(offsets, counts, strict=True)]
             for o, m, value in zip(
                 offsets, counts, f.carry(samples, start, over_samples), strict=True
             ):

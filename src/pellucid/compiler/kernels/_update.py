@@ -1,30 +1,38 @@
-"""The optimisers' steps, one pass over every weight, its gradient and its slots.
+"""The optimisers' steps: on each gradient as it is made, or in one pass over what is in memory.
 
-Nothing is changed unless every gradient and every loss is finite: `finite` looks at them all and
-raises a flag, `update` looks at the flag. Floor: each number read once and, but for gradients,
-written once; Adam takes a root and a division for each besides.
+**Nothing is changed unless every gradient and every loss is finite.** Jobs look at them and raise a
+flag; steps are taken after them all, and only if it is down. A gradient that a kernel makes tile by
+tile (a dense layer's) is stepped on in registers and is never seen whole. It is a sum of products,
+so that it is finite if the numbers it is made of are at most `LIMIT`: they are looked at instead.
+Where one is larger the flag goes up, the gradients are written out, and Python looks at those.
 
+Floor: each weight and slot read once and written once; Adam takes a root and a division for each.
 The formulas are those of `optimizers/`; the rates come with every step.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.compiler.ir import Address, Function, Index, Value
+from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.schedule import Place
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder
+    from pellucid.graph import Value as Tensor
+    from pellucid.graph import Variable
 
-__all__ = ["Update", "add_finite", "add_update", "update_of"]
+__all__ = ["Update", "Updates", "take_gradient", "update_of"]
 
 PARAMETERS = 8
 """How many numbers an optimiser's step may take."""
+
+LIMIT = 1e15
+"""Sums of up to 10⁸ products of two numbers within this are finite."""
 
 Rule = Callable[
     [Function, Value, Value, Sequence[Value], Sequence[Value]], tuple[Value, list[Value]]
@@ -130,92 +138,266 @@ def update_of(optimizer: Any) -> Update | None:
     return None
 
 
-def add_finite(b: Builder, losses: Sequence[Place], flag: Place) -> None:
-    """Add jobs that raise the flag where a loss or a gradient is NaN or infinite.
+Taken = Callable[[Sequence[tuple[Value, Index, int | None]]], None]
+"""Takes part of a gradient: its vectors, where each lies in it, and how many lanes it uses."""
+Ahead = Callable[[Index], None]
+"""Told where each vector will lie, well before."""
+Emit = Callable[[Function, Ahead, Taken], None]
+"""Writes the kernel of a gradient, whose vectors it gives away."""
 
-    They all may write the flag at the same time, and all the same: 1.
+ROWS = 32
+"""How many samples one piece of `bounded` has."""
+
+
+def take_gradient(
+    b: Builder,
+    layer: str,
+    weight: Tensor,
+    key: tuple[Any, ...],
+    places: list[Place],
+    emit: Emit,
+    *,
+    count: int,
+    macs: int = 0,
+) -> None:
+    """Add the job that makes a weight's gradient, and takes the optimiser's step if it can.
+
+    Args:
+        b: The builder.
+        layer: The layer.
+        weight: The weight.
+        key: All that the kernel's code depends on.
+        places: What the gradient is a sum of products of; the kernel's first arguments.
+        emit: Writes the kernel; it gives each vector of the gradient away once.
+        count: How many pieces there are.
+        macs: The multiply-adds of one sample.
     """
-    from pellucid.compiler.lowering import BLOCK, vectors_over_block
+    assert weight.variable is not None
+    gradient, add = b.weight_gradient(weight)
+    if b.updates is not None and b.read_once(weight):
+        b.updates.fuse(weight.variable, layer, key, places, emit, count, macs)
+        return
 
-    def raised(f: Function, value: Value, flag_at: Address) -> None:
-        bad = (value - value).differs(0.0)
-        with f.when(f.population(bad) > 0):
-            flag_at.put(1)
+    def whole(f: Function) -> None:
+        target = f.arguments[len(places)]
 
-    for place in losses:
+        def taken(found: Sequence[tuple[Value, Index, int | None]]) -> None:
+            for value, place, n in found:
+                target.store(value + target.load(place, n) if add else value, place, n)
 
-        def emit_losses(f: Function, place: Place = place) -> None:
-            loss, flag_at, _, batch = f.arguments
-            with f.each(batch) as n:
-                for i, count in _vectors(f, place.size):
-                    raised(f, loss.load(n * place.stride + i, count), flag_at)
+        emit(f, lambda place: None, taken)
 
-        key = ("finite_losses", place.size, place.stride)
-        b.schedule.add("", key, "item", [place, flag], [], emit_losses, count=lambda _: 1)
-    for gradient in b.weight_gradients.values():
-        size = gradient.size
+    b.schedule.add(
+        layer, (*key, add), "item", [*places, gradient], [gradient], whole,
+        count=lambda _: count, macs=macs,
+    )  # fmt: skip
 
-        def emit(f: Function, size: int = size) -> None:
-            source, flag_at, item, _ = f.arguments
-            bad = Address(f, "float", f.line(f"alloca {f.vector}, align 64"))
-            bad.store(f.zero())
-            for i, n in vectors_over_block(f, size, item):
-                value = source.load(i, n)
-                bad.store(bad.load() + (value - value))
-            raised(f, bad.load(), flag_at)
 
-        b.schedule.add(
-            gradient.name, ("finite", size), "item", [gradient, flag], [], emit,
-            count=lambda _, size=size: -(-size // BLOCK),
+class Updates:
+    """The steps of all variables, for an optimiser that is compiled.
+
+    Args:
+        b: The builder.
+        update: How a step is compiled.
+        optimizer: The optimiser.
+        flag: The place of the flag.
+        rates: The place of the step's numbers.
+
+    Attributes:
+        slots: The places of the optimiser's slots, and their arrays.
+    """
+
+    def __init__(
+        self, b: Builder, update: Update, optimizer: Any, flag: Place, rates: Place
+    ) -> None:
+        self._b, self._update, self._optimizer = b, update, optimizer
+        self._flag, self._rates = flag, rates
+        self.slots: list[tuple[Place, np.ndarray]] = []
+        self._bounded: set[Place] = set()
+        self._fused: dict[int, Callable[[], None]] = {}
+
+    # What must hold before anything is changed.
+
+    def raised(self, f: Function, fine: Value, flag: Address) -> None:
+        """Write that the flag is raised unless all lanes are true; several threads may do so."""
+        with f.when(f.population(fine) < f.lanes):
+            flag.put(1)
+
+    def within(self, f: Function, value: Value) -> Value:
+        """Return for each lane whether it is at most `LIMIT`; NaN is not."""
+        return f.intrinsic("fabs", value) <= LIMIT
+
+    def guard(self, place: Place) -> Place:
+        """Say that the job that makes a place looks at it; return the flag that it has to raise."""
+        self._bounded.add(place.root)
+        return self._flag
+
+    def _bound(self, place: Place) -> None:
+        """Add the job that raises the flag where a number of a place is larger than `LIMIT`."""
+        if place.root in self._bounded:
+            return
+        self._bounded.add(place.root)
+
+        def emit(f: Function) -> None:
+            source, flag, item, batch = f.arguments
+            left = batch - item * ROWS
+            first = source + item * (ROWS * place.stride)
+            whole, rest = divmod(place.size, f.lanes)
+            fine = f.constant(1, f"<{f.lanes} x i1>")
+
+            def row(r: Index, acc: list[Value]) -> list[Value]:
+                here = first + r * place.stride
+                if whole:
+                    acc = f.carry(
+                        whole, acc,
+                        lambda i, acc: [acc[0] & self.within(f, here.load(i * f.lanes))],
+                    )  # fmt: skip
+                if rest:
+                    acc = [acc[0] & self.within(f, here.load(whole * f.lanes, rest))]
+                return acc
+
+            self.raised(f, f.carry(f.select(left < ROWS, left, ROWS), [fine], row)[0], flag)
+
+        self._b.schedule.add(
+            place.name, ("bounded", place.size, place.stride), "item", [place, self._flag], [],
+            emit, count=lambda batch: -(-batch // ROWS),
         )  # fmt: skip
 
+    def add_checks(self, losses: Sequence[Place]) -> None:
+        """Add jobs that raise the flag where a loss or a gradient is NaN or infinite."""
+        from pellucid.compiler.lowering import BLOCK, vectors_over_block
 
-def _vectors(f: Function, size: int) -> Iterator[tuple[Index, int | None]]:
-    from pellucid.compiler.ir import vectors_over
+        def finite(value: Value) -> Value:
+            return (value - value).equals(0.0)
 
-    return vectors_over(f, size)
+        for place in losses:
 
+            def emit_losses(f: Function, place: Place = place) -> None:
+                loss, flag, _, batch = f.arguments
+                with f.each(batch) as n:
+                    for i, count in vectors_over(f, place.size):
+                        self.raised(f, finite(loss.load(n * place.stride + i, count)), flag)
 
-def add_update(
-    b: Builder, update: Update, optimizer: Any, flag: Place, parameters: Place
-) -> list[tuple[Place, np.ndarray]]:
-    """Add the jobs that change the weights; return the places of the slots and their arrays."""
-    from pellucid.compiler.lowering import BLOCK, vectors_over_block
+            key = ("finite_losses", place.size, place.stride)
+            self._b.schedule.add(
+                "", key, "item", [place, self._flag], [], emit_losses, count=lambda _: 1
+            )
+        for variable, gradient in self._b.weight_gradients.items():
+            if variable in self._fused:
+                continue
+            size = gradient.size
 
-    external: list[tuple[Place, np.ndarray]] = []
-    for variable in b.trained:
-        gradient = b.weight_gradients.get(id(variable))
-        if gradient is None:
-            continue
-        weight = b.weight_place(variable)
+            def emit(f: Function, size: int = size) -> None:
+                source, flag, item, _ = f.arguments
+                total = Address(f, "float", f.line(f"alloca {f.vector}, align 64"))
+                total.store(f.zero())
+                for i, n in vectors_over_block(f, size, item):
+                    value = source.load(i, n)
+                    total.store(total.load() + (value - value))
+                self.raised(f, finite(total.load()), flag)
+
+            self._b.schedule.add(
+                gradient.name, ("finite", size), "item", [gradient, self._flag], [], emit,
+                count=lambda _, size=size: -(-size // BLOCK),
+            )  # fmt: skip
+
+    # Steps.
+
+    def _places(self, variable: Variable) -> list[Place]:
+        """Return what a step reads and writes: gradient, flag, rates, weights, slots."""
+        b = self._b
         slots = []
-        for name, array in optimizer.slots_of(variable).items():
+        for name, array in self._optimizer.slots_of(variable).items():
             place = b.schedule.place(
                 f"{variable.path}.{name}", variable.shape, extent="whole", external=True
             )
-            external.append((place, array))
+            self.slots.append((place, array))
             slots.append(place)
-        decays = bool(optimizer.decay_of(variable))
+        gradient = b.weight_gradients[id(variable)]
+        return [gradient, self._flag, self._rates, b.weight_place(variable), *slots]
 
-        def emit(f: Function, size: int = gradient.size, decays: bool = decays) -> None:
-            weights, source, flag_at, rates, *rest = f.arguments
-            *slot_list, item, _ = rest
-            with f.when(flag_at.get().equals(0)):
-                p = [rates.broadcast(k) for k in range(PARAMETERS)]
-                for i, n in vectors_over_block(f, size, item):
-                    w = weights.load(i, n)
-                    if decays:
-                        w = w - w * p[1]
-                    old = [slot.load(i, n) for slot in slot_list]
-                    w, new = update.rule(f, w, source.load(i, n), old, p)
-                    weights.store(w, i, n)
-                    for slot, value in zip(slot_list, new, strict=True):
-                        slot.store(value, i, n)
+    def _step(
+        self, f: Function, given: Sequence[Address], decays: bool
+    ) -> Callable[[Value, Index, int | None], None]:
+        """Return what writes the step of one vector: of its gradient, place and lanes."""
+        rates, weights, *slots = given
+        p = [rates.broadcast(k) for k in range(PARAMETERS)]
 
-        places = [weight, gradient, flag, parameters, *slots]
-        key = (*update.key, gradient.size, decays)
-        b.schedule.add(
-            variable.path, key, "item", places, [weight, *slots], emit,
-            count=lambda _, size=gradient.size: -(-size // BLOCK),
-        )  # fmt: skip
-    return external
+        def step(g: Value, i: Index, n: int | None) -> None:
+            w = weights.load(i, n)
+            if decays:
+                w = w - w * p[1]
+            w, new = self._update.rule(f, w, g, [slot.load(i, n) for slot in slots], p)
+            weights.store(w, i, n)
+            for slot, value in zip(slots, new, strict=True):
+                slot.store(value, i, n)
+
+        return step
+
+    def fuse(
+        self,
+        variable: Variable,
+        layer: str,
+        key: tuple[Any, ...],
+        places: list[Place],
+        emit: Emit,
+        count: int,
+        macs: int,
+    ) -> None:
+        """Have the step of a variable taken by the job that makes its gradient."""
+        decays = bool(self._optimizer.decay_of(variable))
+
+        def whole(f: Function) -> None:
+            gradient, flag, *given = f.arguments[len(places) : -2]
+
+            def ahead(place: Index) -> None:
+                for address in given[1:]:
+                    address.fetch(place)
+
+            def taken(found: Sequence[tuple[Value, Index, int | None]]) -> None:
+                down = flag.get().equals(0)
+                with f.when(down):
+                    step = self._step(f, given, decays)
+                    for value, place, n in found:
+                        step(value, place, n)
+                with f.when(flag.get().differs(0)):
+                    for value, place, n in found:
+                        gradient.store(value, place, n)
+
+            emit(f, ahead, taken)
+
+        def add() -> None:
+            stepped = self._places(variable)
+            self._b.schedule.add(
+                layer, (f"{key[0]}_{self._update.key[0]}", *key[1:], *self._update.key, decays),
+                "item", [*places, *stepped], [stepped[0], *stepped[3:]], whole,
+                count=lambda _: count, macs=macs,
+            )  # fmt: skip
+
+        self._fused[id(variable)] = add
+        for place in places:
+            self._bound(place)
+
+    def add_steps(self) -> None:
+        """Add the jobs that change the weights."""
+        from pellucid.compiler.lowering import BLOCK, vectors_over_block
+
+        for add in self._fused.values():
+            add()
+        for variable in self._b.trained:
+            if id(variable) in self._fused or id(variable) not in self._b.weight_gradients:
+                continue
+            places = self._places(variable)
+            size, decays = places[0].size, bool(self._optimizer.decay_of(variable))
+
+            def emit(f: Function, size: int = size, decays: bool = decays) -> None:
+                source, flag, *given, item, _ = f.arguments
+                with f.when(flag.get().equals(0)):
+                    step = self._step(f, given, decays)
+                    for i, n in vectors_over_block(f, size, item):
+                        step(source.load(i, n), i, n)
+
+            self._b.schedule.add(
+                variable.path, (*self._update.key, size, decays), "item", places, places[3:], emit,
+                count=lambda _, size=size: -(-size // BLOCK),
+            )  # fmt: skip

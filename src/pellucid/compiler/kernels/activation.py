@@ -156,7 +156,7 @@ def slope_from_output(f: Function, op: Activation | None, dy: Value, y: Value) -
 def gated(b: Builder, group: Group, frame: Frame = NO_FRAME) -> Place:
     """Return the place of dy · f′(y): the gradient before the activation, pooled as y is."""
     dy, y = b.gradient(group.output), b.place(group.output)
-    if group.activation is None or group.activation.function == "linear":
+    if group.activation is None or group.activation.function == "linear" or group in b.gated:
         return dy
     dz = b.extra(group, "gated", y.shape, frame=frame)
     op = group.activation

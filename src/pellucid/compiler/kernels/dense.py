@@ -3,15 +3,17 @@
 The three products of a dense layer are one form, with rows of samples in the place of pixels:
 
 * y (N, U) = x (N, I) · W (I, U);
-* dx (N, I) = dy (N, U) · Wᵀ, with W transposed first (one pass over it, squares in registers);
+* dx (N, I) = dy (N, U) · Wᵀ, whose panels of W are turned on their side as they are copied;
 * dW (I, U) = xᵀ · dy, summed over the batch in order.
 
 **Blocking** of the first two: a piece of work is a block of columns (V vectors, one tile wide) by a
-block of rows. Inside it the sum is cut into runs of `DEPTH` so that the part of the matrix in use,
-DEPTH × V vectors (32 KB), stays in L1 while the rows, P at a time, go past it. Floor: N·I·U
+block of rows. Inside it the sum is cut into runs of about `DEPTH`: the panel of the matrix in use,
+DEPTH × V vectors (32 KB), stays near while the rows, P at a time, go past it. Floor: N·I·U
 multiply-adds; the matrix is read once for every block of rows, from L2 or L3.
 
 **dW**: a piece is `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the batch.
+Where the optimiser is compiled and nothing else adds to the gradient, its step is taken on the tile
+while it is there: no gradient is written or read (`_update.py` tells how a step is refused).
 
 A small matrix (`SMALL`) is multiplied by each chunk of the batch on its own, without waiting for
 the others.
@@ -19,34 +21,47 @@ the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width
 from pellucid.compiler.kernels import activation
-from pellucid.compiler.kernels._sweep import Sweep, bias_gradient, weight_gradient
 from pellucid.compiler.kernels._tiles import (
     Run,
     Taps,
     lanes_of,
     most_pixels,
     multiply_accumulate,
+    split,
+    tile_cost,
 )
 from pellucid.compiler.kernels._transpose import transpose
-from pellucid.compiler.kernels.activation import gated
+from pellucid.compiler.kernels._update import Ahead, Taken, take_gradient
+from pellucid.compiler.kernels.activation import gated, slope_from_output
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.compiler.schedule import Place, Split
     from pellucid.graph import Node
-    from pellucid.ops.activation import Activation
+    from pellucid.graph import Value as Tensor
 
 __all__ = ["backward", "forward", "fuses", "refusal"]
 
 SMALL = 16_384
 DEPTH = 128
 BLOCK = 24
+RUN = 8
+"""How many samples are added up between two looks ahead."""
+ROWS = 64
+TURNED_ROWS = 128
+"""Rows of samples in a piece of work; more where each piece has to turn its part of the matrix."""
 ONE = (Taps(1, 0, 0), Taps(1, 0, 0))
+
+Finish = Callable[[Value, Index, int, int], Value]
+"""(a vector of sums, its row, its first column, how many lanes are used) → what is stored."""
+Step = Callable[[Index, list[Value]], list[Value]]
 
 
 def refusal(node: Node) -> str | None:
@@ -60,95 +75,110 @@ def fuses(group: Group, follower: Node, training: bool) -> bool:
     return False
 
 
-def _tile(width: Width, outputs: int) -> tuple[int, int]:
-    """Return rows and vectors of the tile for long sums and so many columns."""
-    v = min(4 if width.registers == 32 else 2, -(-outputs // width.lanes))
-    return most_pixels(width, 10**6, v), v
+def _widest(width: Width) -> int:
+    """Return how many vectors a tile has across."""
+    return 4 if width.registers == 32 else 2
 
 
-def _row_block(depth: int) -> int:
-    """Return how many rows one piece of work has."""
-    return 24 if depth > 512 else 96
-
-
-def _in_tiles(f: Function, rows: Index, p: int, body: Callable[[Index, int], None]) -> None:
-    """Write `body(first row, how many)` for all rows: tiles of p, then of 2, then of 1."""
+def _in_tiles(f: Function, rows: Index, v: int, body: Callable[[Index, int], None]) -> None:
+    """Write `body(first row, how many)` for all rows: in large tiles, the rest in smaller ones."""
+    most = min(most_pixels(f.module.width, 10**6, v), 8)
     done: Index = 0
-    for size in sorted({p, min(2, p), 1}, reverse=True):
-        left = rows - done
-        whole = left // size
+    for size in sorted({most, min(2, most), 1}, reverse=True):
+        whole = (rows - done) // size
         with f.each(whole) as i:
             body(i * size + done, size)
         done = whole * size + done
+
+
+class _Matrix:
+    """The matrix of a product, (depth, outputs) in memory or, `turned`, (outputs, depth)."""
+
+    def __init__(self, f: Function, w: Address, row: int, outputs: int, turned: bool) -> None:
+        self.f, self.w, self.row, self.outputs, self.turned = f, w, row, outputs, turned
+        self.wide = -(-outputs // f.lanes) * f.lanes
+        if turned:
+            room = f.line(f"alloca [{DEPTH * self.wide} x float], align 64")
+            self.panel = Address(f, "float", room)
+
+    def part(self, begin: Index, length: int) -> tuple[Address, int]:
+        """Return where rows begin … of the matrix are, and how far it is from one to the next."""
+        if not self.turned:
+            return self.w + begin * self.row, self.row
+        transpose(self.f, self.w + begin, self.row, self.panel, self.wide, self.outputs, length)
+        return self.panel, self.wide
 
 
 def product(
     f: Function,
     x: Address,
     x_row: int,
-    w: Address,
-    w_row: int,
+    matrix: _Matrix,
     y: Address,
     y_row: int,
     rows: Value,
     depth: int,
-    outputs: int,
-    tile: tuple[int, int],
     *,
     bias: Address | None = None,
     add: bool = False,
-    act: Callable[[Value], Value] | None = None,
+    finish: Finish | None = None,
+    guard: Callable[[list[Value]], None] | None = None,
 ) -> None:
-    """Write y = act(x · w + bias) for some rows and one block of at most V vectors of columns.
+    """Write y = finish(x · matrix + bias) for some rows and one block of at most V vectors.
 
-    y begins as the bias, grows with each run of `DEPTH` products, and is activated at the end; its
-    rows stay in L1 all the while.
+    y begins as the bias, grows with each run of at most `DEPTH` products, and is finished with the
+    last; its rows stay in L1 all the while. `guard` is shown what is stored.
     """
-    p, v = tile
-    counts = [lanes_of(f, i, outputs) for i in range(min(v, -(-outputs // f.lanes)))]
+    outputs = matrix.outputs
+    counts = [lanes_of(f, i, outputs) for i in range(-(-outputs // f.lanes))]
     pieces = -(-depth // DEPTH)
-    at_once = pieces == 1
+    length = -(-depth // pieces)
+    pieces = -(-depth // length)
 
     def first(size: int) -> list[Value]:
         if bias is None:
             return [f.zero()] * (size * len(counts))
         return [bias.load(f.lanes * i, n) for i, n in enumerate(counts)] * size
 
-    if not at_once and not add:
-        with f.each(rows) as r:
-            for i, value in enumerate(first(1)):
-                y.store(value, r * y_row + f.lanes * i, counts[i])
-
-    with f.each(pieces) as piece:
-        begin = piece * DEPTH
-        left = depth - begin
-        length: Any = left if isinstance(left, int) else f.select(left < DEPTH, left, DEPTH)
-        here, weights = x + begin, w + begin * w_row
+    def piece(begin: Index, long: int, last: bool) -> None:
+        weights, w_row = matrix.part(begin, long)
+        here = x + begin
 
         def body(row: Index, size: int) -> None:
             source, target = here + row * x_row, y + row * y_row
             start = first(size)
-            if add or not at_once:
+            if add or pieces > 1:
                 start = [
                     target.load(r * y_row + f.lanes * i, n)
                     for r in range(size)
                     for i, n in enumerate(counts)
                 ]
-            run = Run(ONE, length, w_row)
             places = [r * x_row for r in range(size)]
+            run = Run(ONE, long, w_row)
             sums = multiply_accumulate(f, run, source, weights, places, counts, start)
+            if last and finish is not None:
+                sums = [
+                    finish(value, row + k // len(counts), f.lanes * i, counts[i])
+                    for k, value in enumerate(sums)
+                    for i in [k % len(counts)]
+                ]
             for k, value in enumerate(sums):
                 r, i = divmod(k, len(counts))
-                if at_once and act is not None:
-                    value = act(value)
                 target.store(value, r * y_row + f.lanes * i, counts[i])
+            if last and guard is not None:
+                guard(sums)
 
-        _in_tiles(f, rows, p, body)
-    if not at_once and act is not None:
-        with f.each(rows) as r:
-            for i, n in enumerate(counts):
-                place = r * y_row + f.lanes * i
-                y.store(act(y.load(place, n)), place, n)
+        _in_tiles(f, rows, len(counts), body)
+
+    if pieces > 1:
+        if not add:
+            with f.each(rows) as r:
+                for i, value in enumerate(first(1)):
+                    y.store(value, r * y_row + f.lanes * i, counts[i])
+        with f.each(pieces - 1) as k:
+            piece(k * length, length, False)
+    begin = (pieces - 1) * length
+    piece(begin, depth - begin, True)
 
 
 def _blocks_of_columns(
@@ -169,85 +199,77 @@ def _blocks_of_columns(
 
 def _add_product(
     b: Builder,
-    group: Group,
-    word: str,
+    layer: str,
+    key: tuple[Any, ...],
     x: Place,
     w: Place,
     y: Place,
-    depth: int,
-    outputs: int,
-    bias: Place | None,
-    add: bool,
-    act: Activation | None,
+    sizes: tuple[int, int],
+    *,
+    bias: Place | None = None,
+    add: bool = False,
+    turned: bool = False,
+    seen: Sequence[Place] = (),
+    finish: Callable[[Function, Sequence[Address], Index], Finish] | None = None,
+    guarded: bool = False,
 ) -> None:
-    """Add the job y = act(x · w + bias)."""
-    small = depth * outputs <= SMALL
-    width = b.target.width
-    lanes = width.lanes
-    wide = 4 if width.registers == 32 else 2
+    """Add the job y = finish(x · w + bias), with w (depth, outputs) or, `turned`, (outputs, depth).
 
-    def write(
-        f: Function,
-        x_at: Any,
-        w_at: Any,
-        y_at: Any,
-        bias_at: Any,
-        rows: Any,
-        column: Index,
-        count: int,
-    ) -> None:
+    `finish` is given the addresses of `seen` where the block of rows and columns begins, and the
+    block's first column. `guarded` says that y shall be looked at for numbers that are too large.
+    """
+    flag = b.updates.guard(y) if guarded and b.updates is not None else None
+    depth, outputs = sizes
+    small = depth * outputs <= SMALL
+    wide = _widest(b.target.width) * b.target.width.lanes
+    columns = -(-outputs // wide)
+    block = TURNED_ROWS if turned else ROWS
+
+    def write(f: Function, first: Index, rows: Value, column: Index, count: int) -> None:
+        x_at, w_at, y_at, *rest = f.arguments
+        bias_at = rest.pop(0) + column if bias is not None else None
+        flag_at = rest.pop(0) if flag is not None else None
+
+        def guard(values: list[Value]) -> None:
+            assert b.updates is not None
+            assert flag_at is not None
+            fine = [b.updates.within(f, value) for value in values]
+            b.updates.raised(f, functools.reduce(operator.and_, fine), flag_at)
+
+        others = [
+            address + (first * place.stride + column if place.extent == "sample" else 0)
+            for address, place in zip(rest, seen, strict=False)
+        ]
+        matrix = _Matrix(
+            f, w_at + (column * depth if turned else column), depth if turned else outputs,
+            count, turned,
+        )  # fmt: skip
         product(
-            f, x_at, x.stride, w_at + column, outputs, y_at + column, y.stride, rows, depth, count,
-            _tile(width, count), bias=None if bias_at is None else bias_at + column, add=add,
-            act=None if act is None else lambda value: activation.apply(f, act, value),
+            f, x_at + first * x.stride, x.stride, matrix, y_at + first * y.stride + column,
+            y.stride, rows, depth, bias=bias_at, add=add,
+            finish=None if finish is None else finish(f, others, column),
+            guard=None if flag is None else guard,
         )  # fmt: skip
 
-    columns = -(-outputs // (wide * lanes))
-    block = _row_block(depth)
-
     def emit_range(f: Function) -> None:
-        x_at, w_at, y_at, *rest = f.arguments
-        bias_at = rest[0] if bias is not None else None
-        for k in range(columns):
-            column = k * wide * lanes
-            write(
-                f,
-                x_at,
-                w_at,
-                y_at,
-                bias_at,
-                f.arguments[-1],
-                column,
-                min(wide * lanes, outputs - column),
-            )
+        for column in range(0, outputs, wide):
+            write(f, 0, f.arguments[-1], column, min(wide, outputs - column))
 
     def emit_item(f: Function) -> None:
-        x_at, w_at, y_at, *rest = f.arguments
-        bias_at = rest[0] if bias is not None else None
         item, batch = f.arguments[-2], f.arguments[-1]
         first = item // columns * block
         left = batch - first
         rows = f.select(left < block, left, block)
+        _blocks_of_columns(
+            f, outputs, item % columns, wide, lambda column, n: write(f, first, rows, column, n)
+        )
 
-        def body(column: Index, count: int) -> None:
-            write(
-                f,
-                x_at + first * x.stride,
-                w_at,
-                y_at + first * y.stride,
-                bias_at,
-                rows,
-                column,
-                count,
-            )
-
-        _blocks_of_columns(f, outputs, item % columns, wide * lanes, body)
-
-    places = [place for place in (x, w, y, bias) if place is not None]
-    key = (word, x.stride, y.stride, depth, outputs, bias is None, add, act)
+    places = [place for place in (x, w, y, bias, flag, *seen) if place is not None]
+    layouts = tuple(place.stride for place in (x, y, *seen))
     how: Split = "range" if small else "item"
     b.schedule.add(
-        group.layer, key, how, places, [y], emit_range if small else emit_item,
+        layer, (*key, layouts, *sizes, bias is None, add, turned, guarded), how, places, [y],
+        emit_range if small else emit_item,
         count=lambda batch: columns * -(-batch // block), macs=depth * outputs,
     )  # fmt: skip
 
@@ -257,8 +279,15 @@ def forward(b: Builder, group: Group) -> None:
     node = group.node
     x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
     bias = None if node.inputs[2] is None else b.place(node.inputs[2])
-    depth, outputs = w.shape
-    _add_product(b, group, "dense", x, w, y, depth, outputs, bias, False, group.activation)
+    act = group.activation
+
+    def finish(f: Function, seen: Sequence[Address], column: Index) -> Finish:
+        return lambda value, row, k, n: activation.apply(f, act, value)
+
+    _add_product(
+        b, group.layer, ("dense", act), x, w, y, (w.shape[0], w.shape[1]), bias=bias,
+        finish=None if act is None else finish,
+    )  # fmt: skip
 
 
 def backward(b: Builder, group: Group) -> None:
@@ -266,64 +295,184 @@ def backward(b: Builder, group: Group) -> None:
     node = group.node
     dz = gated(b, group)
     x, w = b.place(node.inputs[0]), b.place(node.inputs[1])
-    depth, outputs = w.shape
     if b.wants(node.inputs[0]):
-        turned = _turned(b, group, w, depth, outputs)
-        dx, add = b.claim(node.inputs[0])
-        _add_product(b, group, "dense_data", dz, turned, dx, outputs, depth, None, add, None)
-    if b.wants(node.inputs[1]):
-        _weights_backward(b, group, x, dz, depth, outputs)
-    if b.wants(node.inputs[2]):
-        db, add = b.weight_gradient(node.inputs[2])
-        s = Sweep(1, 1, outputs, 0, 0, 0, 0, Run(ONE, 1, 0))
-
-        def emit(f: Function) -> None:
-            gradient, target, _, batch = f.arguments
-            bias_gradient(f, s, gradient, target, batch, dz.stride, fresh=not add)
-
-        key = ("dense_bias", outputs, dz.stride, add)
-        b.schedule.add(group.layer, key, "item", [dz, db], [db], emit, count=lambda _: 1)
+        _data_backward(b, group, w, dz)
+    weight, bias = node.inputs[1:]
+    if weight is not None and b.wants(weight):
+        _weights_backward(b, group, weight, x, dz)
+    if bias is not None and b.wants(bias):
+        _bias_backward(b, group, bias, dz)
 
 
-def _weights_backward(
-    b: Builder, group: Group, x: Place, dz: Place, depth: int, outputs: int
+def _data_backward(b: Builder, group: Group, w: Place, dz: Place) -> None:
+    """Add the job dx = dz · Wᵀ; gated at once where a dense layer alone comes before."""
+    source = group.node.inputs[0]
+    assert source is not None
+    depth, outputs = w.shape
+    turned = depth * outputs > SMALL
+    if not turned:
+        w = _turned(b, group, w, depth, outputs)
+    maker = b.maker_alone(source)
+    dx, add = b.claim(source)
+    if maker is None or maker.kernels is not group.kernels:
+        _add_product(
+            b, group.layer, ("dense_data",), dz, w, dx, (outputs, depth), add=add, turned=turned
+        )
+        return
+    act, y = maker.activation, b.place(source)
+    b.gated.add(maker)
+
+    def finish(f: Function, seen: Sequence[Address], column: Index) -> Finish:
+        def gate(value: Value, row: Index, k: int, n: int) -> Value:
+            return slope_from_output(f, act, value, seen[0].load(row * y.stride + k, n))
+
+        return gate
+
+    _add_product(
+        b, group.layer, ("dense_data_gated", act), dz, w, dx, (outputs, depth), turned=turned,
+        seen=[y], finish=finish, guarded=b.updates is not None,
+    )  # fmt: skip
+
+
+def _gradient(
+    f: Function,
+    x: Address,
+    x_row: int,
+    dz: Address,
+    dz_row: int,
+    samples: Value,
+    rows: int,
+    outputs: int,
+    ahead: Ahead,
+    taken: Taken,
 ) -> None:
-    dw, add = b.weight_gradient(group.node.inputs[1])
+    """Write some rows of xᵀ · dz, tile by tile, to `taken`; `samples` must be at least 1."""
+    in_vectors = -(-outputs // f.lanes)
+    registers = f.module.width.registers
 
-    def emit(f: Function) -> None:
-        image, gradient, target, item, batch = f.arguments
+    def most(v: int) -> int:
+        return max(1, min((registers - v - 1) // v, 14))
+
+    def cost(v: int) -> float:
+        across = split(in_vectors, v)
+        return sum(
+            tile_cost(p, k) * n * nk for _, p, n in split(rows, most(v)) for _, k, nk in across
+        )
+
+    v = min(range(1, min(4, in_vectors) + 1), key=cost)
+    whole = samples // RUN
+    for column, counts in _across(f, outputs, v):
+        for first, p, n in split(rows, most(v)):
+            with f.each(n) as k:
+                row = k * p + first
+                corner = row * outputs + column
+                places = [
+                    (corner + (r * outputs + f.lanes * i), m)
+                    for r in range(p)
+                    for i, m in enumerate(counts)
+                ]
+                here, there = x + row, dz + column
+
+                def step(
+                    s: Index,
+                    acc: list[Value],
+                    here: Address = here,
+                    there: Address = there,
+                    p: int = p,
+                    counts: Sequence[int] = counts,
+                ) -> list[Value]:
+                    numbers, gradients = here + s * x_row, there + s * dz_row
+                    given = [gradients.load(f.lanes * i, m) for i, m in enumerate(counts)]
+                    return [
+                        f.fma(number, dy, acc[r * len(given) + i])
+                        for r in range(p)
+                        for number in [numbers.broadcast(r)]
+                        for i, dy in enumerate(given)
+                    ]
+
+                def some(
+                    block: Index,
+                    acc: list[Value],
+                    corner: Index = corner,
+                    v: int = len(counts),
+                    step: Step = step,
+                ) -> list[Value]:
+                    for i in range(v):  # a row of the tile for each block, as far as it has rows
+                        ahead(corner + block * outputs + f.lanes * i)
+                    return f.carry(RUN, acc, lambda s, acc: step(block * RUN + s, acc))
+
+                sums = f.carry_any(whole, [f.zero()] * (p * len(counts)), some)
+                sums = f.carry_any(
+                    samples - whole * RUN, sums,
+                    lambda s, acc, step=step: step(whole * RUN + s, acc),
+                )  # fmt: skip
+                taken([(a, place, m) for a, (place, m) in zip(sums, places, strict=True)])
+
+
+def _across(f: Function, outputs: int, v: int) -> Iterator[tuple[Index, list[int]]]:
+    """Yield the first column and the lanes used of each block of v vectors, in a loop."""
+    whole, rest = divmod(outputs, v * f.lanes)
+    if whole:
+        with f.each(whole) as i:
+            yield i * (v * f.lanes), [f.lanes] * v
+    if rest:
+        yield whole * v * f.lanes, [lanes_of(f, i, rest) for i in range(-(-rest // f.lanes))]
+
+
+def _weights_backward(b: Builder, group: Group, weight: Tensor, x: Place, dz: Place) -> None:
+    """Add the job dW = xᵀ · dz, or the optimiser's step with it."""
+    depth, outputs = b.place(weight).shape
+
+    def emit(f: Function, ahead: Ahead, taken: Taken) -> None:
+        image, gradient, *_, item, batch = f.arguments
 
         def body(first: Index, count: int) -> None:
-            s = Sweep(1, 1, outputs, 0, 0, 0, 0, Run(ONE, count, outputs))
-            weight_gradient(
-                f, s, image + first, gradient, target + first * outputs,
-                batch, x.stride, dz.stride, fresh=not add,
+            corner = first * outputs
+            _gradient(
+                f, image + first, x.stride, gradient, dz.stride, batch, count, outputs,
+                lambda place: ahead(corner + place),
+                lambda found: taken([(value, corner + place, n) for value, place, n in found]),
             )  # fmt: skip
 
         _blocks_of_columns(f, depth, item, BLOCK, body)
 
-    key = ("dense_weights", x.stride, dz.stride, depth, outputs, add)
-    b.schedule.add(
-        group.layer, key, "item", [x, dz, dw], [dw], emit,
-        count=lambda _: -(-depth // BLOCK), macs=depth * outputs,
+    take_gradient(
+        b, group.layer, weight, ("dense_weights", x.stride, dz.stride, depth, outputs),
+        [x, dz], emit, count=-(-depth // BLOCK), macs=depth * outputs,
     )  # fmt: skip
+
+
+def _bias_backward(b: Builder, group: Group, bias: Tensor, dz: Place) -> None:
+    """Add the job db = Σ dz, or the optimiser's step with it."""
+    (outputs,) = b.place(bias).shape
+
+    def emit(f: Function, ahead: Ahead, taken: Taken) -> None:
+        gradient, *_, batch = f.arguments
+        for column, counts in _across(f, outputs, 8):
+            here = gradient + column
+
+            def step(
+                s: Index, acc: list[Value], here: Address = here, counts: list[int] = counts
+            ) -> list[Value]:
+                row = here + s * dz.stride
+                return [a + row.load(f.lanes * i, counts[i]) for i, a in enumerate(acc)]
+
+            sums = f.carry(batch, [f.zero()] * len(counts), step)
+            taken([(a, column + f.lanes * i, counts[i]) for i, a in enumerate(sums)])
+
+    take_gradient(b, group.layer, bias, ("dense_bias", dz.stride, outputs), [dz], emit, count=1)
 
 
 def _turned(b: Builder, group: Group, w: Place, depth: int, outputs: int) -> Place:
     """Return the transposed matrix (U, I)."""
     turned = b.schedule.place(f"{w.name} (transposed)", (outputs, depth), extent="whole")
-    lanes = b.target.width.lanes
 
     def emit(f: Function) -> None:
-        source, target, item, _ = f.arguments
-
-        def body(first: Index, count: int) -> None:
-            transpose(f, source + first * outputs, outputs, target + first, depth, count, outputs)
-
-        _blocks_of_columns(f, depth, item, lanes, body)
+        source, target, *_ = f.arguments
+        transpose(f, source, outputs, target, depth, depth, outputs)
 
     b.schedule.add(
         group.layer, ("transpose_matrix", depth, outputs), "item", [w, turned], [turned], emit,
-        count=lambda _: -(-depth // lanes),
+        count=lambda _: 1,
     )  # fmt: skip
     return turned
