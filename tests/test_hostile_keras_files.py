@@ -319,7 +319,7 @@ def without_input(config):
         (layer_set(class_name="StringLookup"), "which is not known"),
         (layer_set(class_name="__class__"), "which is not known"),
         (layer_set(class_name="Layer"), "which is not known"),
-        (layer_set(module="keras.src.ops.numpy", class_name="Add"), "which is not known"),
+        (layer_set(module="keras.src.ops.numpy", class_name="Add"), "option of a function"),
         (layer_set(registered_name="my_package>Dense"), "a class of someone's own"),
         (layer_set(code="import os"), "unknown keys: code"),
         (lambda c: c.update(module="os", class_name="system"), "which is not known"),

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pellucid.errors import LoadError
+from pellucid.layers._keras_operations import from_keras, is_keras_operation
 from pellucid.layers._layer import Layer
+from pellucid.layers._operation import CONFIG, OperationLayer
 
 __all__ = ["Config", "checked_compile_config", "checked_model", "known_layers"]
 
@@ -67,7 +69,7 @@ _WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
 }
 # Options that earlier versions of Keras wrote and no version has ever used.
 _FORMER = {"RandomRotation": {"value_range"}}
-_PLAIN_DTYPES = {"float16", "float32", "float64", "int32", "int64", "uint8"}
+_PLAIN_DTYPES = {"bool", "float16", "float32", "float64", "int32", "int64", "uint8"}
 _MAX_INTEGER = 2**53
 _MAX_LAYERS = 5000
 
@@ -140,11 +142,14 @@ class _Checker:
         if self.layers > _MAX_LAYERS:
             raise self.error("the model", f"has more than {_MAX_LAYERS:,} layers")
         kind, config = self.entry(entry, "a layer")
+        if is_keras_operation(entry):
+            entry = from_keras(entry)
+            kind, config = entry["class_name"], entry["config"]
         if kind in _MODEL_MODULES:
             return self.model(entry)
         place = f"layer {config.get('name')!r} ({kind})"
         known = known_layers()
-        if kind not in known or not _is_from(entry, "keras.layers"):
+        if kind not in known or not _is_from(entry, "keras.layers", OperationLayer.keras_module):
             raise self._unknown(place, entry, known)
         config = {k: v for k, v in config.items() if k not in _FORMER.get(kind, ())}
         return self._made_of(entry, self.arguments(place, known[kind], config))
@@ -201,6 +206,8 @@ class _Checker:
             return {key: self.value(place, part) for key, part in value.items()}
         if value["class_name"] in ("__numpy__", "__tensor__"):
             return self._array(place, value)
+        if value["class_name"] in ("__slice__", "__ellipsis__"):
+            return self._index(place, value)
         kind, config = self.entry(value, place)
         if kind == "DTypePolicy" and _is_from(value, "keras", "keras.dtype_policies"):
             return config.get("name")
@@ -219,6 +226,17 @@ class _Checker:
         if not isinstance(config, dict) or config.get("dtype") not in _PLAIN_DTYPES:
             raise self.error(place, f"is not an array of {', '.join(sorted(_PLAIN_DTYPES))}")
         return {"class_name": "__numpy__", "config": {k: config.get(k) for k in ("value", "dtype")}}
+
+    def _index(self, place: str, value: Config) -> Config:
+        """Return a part of an index: a slice, or an ellipsis."""
+        config = value.get("config")
+        ends = ("start", "stop", "step") if value["class_name"] == "__slice__" else ()
+        if not isinstance(config, dict) or set(config) != set(ends):
+            raise self.error(place, f"has a {value['class_name']} that is none")
+        for end in config.values():
+            if end is not None and (type(end) is not int or abs(end) > _MAX_INTEGER):
+                raise self.error(place, "has a slice that is not of whole numbers")
+        return {"class_name": value["class_name"], "config": config}
 
     def _made_of(self, entry: Config, checked: Config) -> Config:
         """Return the entry with its arguments checked, and what belongs to a layer in a graph."""
@@ -270,6 +288,8 @@ def _is_from(entry: Config, *modules: str) -> bool:
 @functools.cache
 def _parameters(cls: type) -> frozenset[str] | None:
     """Return the names of a class's arguments; None if it takes any by keyword."""
+    if cls is OperationLayer:
+        return frozenset(CONFIG)
     parameters = inspect.signature(cls).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None

@@ -4,6 +4,7 @@ A layer owns its weights and states what it computes as operations; nothing else
 """
 
 from pellucid.layers._layer import Layer, serialize
+from pellucid.layers._operation import OperationLayer
 from pellucid.layers._registry import deserialize
 from pellucid.layers.activations import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from pellucid.layers.convolution import (
@@ -95,6 +96,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "OperationLayer",
     "PReLU",
     "Permute",
     "RMSNormalization",

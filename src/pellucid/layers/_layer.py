@@ -167,12 +167,23 @@ class Layer:
         _, values = self._traced([leaf.shape for leaf in leaves], training=False)
         call = LayerCall(self, inputs, training=training)
         outputs = [
-            KerasTensor(value.shape, self.dtype, automatic_name("keras_tensor"), call, index)
+            KerasTensor(
+                value.shape, self.output_dtype(index), automatic_name("keras_tensor"), call, index
+            )
             for index, value in enumerate(flatten(values))
         ]
         call.outputs = pack(values, outputs)
         self.calls.append(call)
         return call.outputs
+
+    @property
+    def kind(self) -> str:
+        """What it is, for people: its class."""
+        return type(self).__name__
+
+    def output_dtype(self, index: int) -> str:  # noqa: ARG002 (all are of one type)
+        """Return the type of the numbers of one output."""
+        return self.dtype
 
     def _call_eager(self, leaves: list[Any], training: bool) -> Any:
         arrays = [self._as_array(leaf) for leaf in leaves]
@@ -372,6 +383,15 @@ def as_config(value: Any) -> Any:
         return serialize(value)
     if isinstance(value, list | tuple):
         return [as_config(part) for part in value]
+    if isinstance(value, dict):
+        return {key: as_config(part) for key, part in value.items()}
+    if isinstance(value, slice):
+        ends = {end: as_config(getattr(value, end)) for end in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": ends}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, np.ndarray):
         written = {"value": value.tolist(), "dtype": value.dtype.name}
         return {"class_name": "__numpy__", "config": written}

@@ -7,6 +7,7 @@ from typing import Any
 
 from pellucid._registry import Registry
 from pellucid.layers import (
+    _operation,
     activations,
     convolution,
     core,
@@ -23,6 +24,7 @@ from pellucid.layers._layer import Layer
 __all__ = ["deserialize", "register"]
 
 _MODULES = (
+    _operation,
     activations,
     convolution,
     core,

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pellucid.ops import _array_functions as array_functions
 from pellucid.ops._operation import Shape
+from pellucid.ops._symbolic import Symbolic
 
 if TYPE_CHECKING:
     from pellucid.layers._layer import Layer
@@ -15,8 +17,11 @@ __all__ = ["KerasTensor", "LayerCall", "flatten", "pack"]
 
 
 @dataclass(eq=False, frozen=True)
-class KerasTensor:
+class KerasTensor(Symbolic):
     """A tensor that has a shape and a history, but no numbers yet.
+
+    Arithmetic on it, an index and the functions of `pellucid.ops` make further ones: `x + y`,
+    `2 * x`, `x[:, 1:3]`, `ops.mean(x, axis=-1)`.
 
     Attributes:
         shape: Its shape; None for the batch.
@@ -32,13 +37,52 @@ class KerasTensor:
     call: LayerCall
     index: int = 0
 
-    @property
-    def ndim(self) -> int:
-        """How many axes it has."""
-        return len(self.shape)
+    def state(self, name: str, operands: Sequence[Any], options: dict[str, Any]) -> Any:
+        """Return what a function makes, as a layer of its own in the model."""
+        from pellucid.layers._operation import OperationLayer
+
+        return OperationLayer.of(name, operands, options)
+
+    def __add__(self, other: Any) -> Any:
+        return array_functions.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return array_functions.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return array_functions.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return array_functions.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return array_functions.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return array_functions.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return array_functions.true_divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return array_functions.true_divide(other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return array_functions.power(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return array_functions.power(other, self)
+
+    def __getitem__(self, key: Any) -> Any:
+        return array_functions.get_item(self, key)
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"{self!r} cannot be gone through: it has no numbers.")
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+    __array_ufunc__ = None  # so that `array + tensor` asks the tensor
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError(

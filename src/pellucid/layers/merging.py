@@ -9,13 +9,14 @@ from pellucid.errors import ArgumentError, ShapeError, TypeMismatchError
 from pellucid.graph import Tracer, Value
 from pellucid.layers._layer import Layer, LayerOptions
 from pellucid.layers._symbolic import KerasTensor
-from pellucid.ops._operation import Operation
+from pellucid.ops._operation import Operation, known
 from pellucid.ops.add import Add as AddOperation
 from pellucid.ops.average import Average as AverageOperation
 from pellucid.ops.concatenate import Concatenate as ConcatenateOperation
 from pellucid.ops.maximum import Maximum as MaximumOperation
 from pellucid.ops.minimum import Minimum as MinimumOperation
 from pellucid.ops.multiply import Multiply as MultiplyOperation
+from pellucid.ops.reshape import Reshape as ReshapeOperation
 from pellucid.ops.subtract import Subtract as SubtractOperation
 
 __all__ = [
@@ -56,8 +57,9 @@ class _Merge(Layer):
         return super().__call__(parts, training=training)
 
     def call(self, g: Tracer, *inputs: Value) -> Value:
-        """Merge the tensors."""
-        return g.apply(self._operation(), *inputs)
+        """Merge the tensors, with axes of size 1 after the batch of those that have fewer."""
+        rank = max(len(x.shape) for x in inputs)
+        return g.apply(self._operation(), *(_expanded(g, x, rank) for x in inputs))
 
 
 class Add(_Merge):
@@ -204,6 +206,14 @@ class Concatenate(_Merge):
     def call(self, g: Tracer, *inputs: Value) -> Value:
         """Put the tensors one after the other."""
         return g.apply(ConcatenateOperation(self.axis), *inputs)
+
+
+def _expanded(g: Tracer, x: Value, rank: int) -> Value:
+    missing = rank - len(x.shape)
+    if not missing:
+        return x
+    shape = (1,) * missing + known(x.shape[1:])
+    return g.apply(ReshapeOperation(shape), x, role="expanded")
 
 
 def add(inputs: Sequence[Any], **options: Unpack[LayerOptions]) -> Any:

@@ -7,15 +7,16 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from pellucid.errors import ArgumentError
 from pellucid.graph import Tracer, Value
 from pellucid.layers._arguments import choice, pair, sides
 from pellucid.layers._layer import Layer, LayerOptions, require_channels_last
 from pellucid.ops._interpolation import INTERPOLATIONS
 from pellucid.ops.cropping2d import Cropping2D as CroppingOperation
 from pellucid.ops.flatten import Flatten as FlattenOperation
-from pellucid.ops.permute import Permute as PermuteOperation
 from pellucid.ops.reshape import Reshape as ReshapeOperation
 from pellucid.ops.resize import Resize
+from pellucid.ops.transpose import Transpose
 from pellucid.ops.zero_padding2d import ZeroPadding2D as ZeroPaddingOperation
 
 __all__ = ["Cropping2D", "Flatten", "Permute", "Reshape", "UpSampling2D", "ZeroPadding2D"]
@@ -87,8 +88,13 @@ class Permute(Layer):
 
     def __init__(self, dims: Sequence[int], **options: Unpack[LayerOptions]) -> None:
         super().__init__(**options)
-        self._op = PermuteOperation(_whole(dims))
-        self.dims = self._op.dims
+        self.dims = _whole(dims)
+        if not isinstance(self.dims, tuple) or 0 in self.dims:
+            raise ArgumentError(
+                f"{self.name}: dims must have each of the axes 1, 2, … once (axis 0 is the batch "
+                f"and stays), received {dims!r}."
+            )
+        self._op = Transpose((0, *self.dims))
 
     def call(self, g: Tracer, x: Value) -> Value:
         """Change the order of the axes."""

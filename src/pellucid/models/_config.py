@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pellucid import losses, metrics, optimizers
 from pellucid.errors import ArgumentError, LoadError
 from pellucid.layers import deserialize, serialize
+from pellucid.layers._keras_operations import (
+    from_keras,
+    is_keras_operation,
+    keras_arguments,
+    keras_entry,
+)
 from pellucid.layers._layer import Layer
+from pellucid.layers._operation import OperationLayer
 from pellucid.layers._symbolic import KerasTensor, LayerCall
 from pellucid.layers.input import InputLayer
+from pellucid.models._topology import flatten_inputs
 
 if TYPE_CHECKING:
     from pellucid.models.functional import Model
@@ -76,7 +84,7 @@ def functional_config(model: Model) -> dict[str, Any]:
     calls = _calls_by_layer(model)
     entries = []
     for layer in model.sublayers:
-        entry = serialize(layer)
+        entry = _as_function(layer) or serialize(layer)
         entry["name"] = layer.name
         entry["inbound_nodes"] = [
             _node(call, calls) for call in calls[id(layer)] if call.inputs is not None
@@ -89,6 +97,11 @@ def functional_config(model: Model) -> dict[str, Any]:
         "input_layers": _ends(model.input, calls),
         "output_layers": _ends(model.output, calls),
     }
+
+
+def _as_function(layer: Layer) -> dict[str, Any] | None:
+    """Return the entry of a function that Keras has as well; None for anything else."""
+    return keras_entry(layer) if isinstance(layer, OperationLayer) else None
 
 
 def _calls_by_layer(model: Model) -> dict[int, list[LayerCall]]:
@@ -138,6 +151,9 @@ def _node(call: LayerCall, calls: Mapping[int, list[LayerCall]]) -> dict[str, An
         }
         return {"class_name": "__keras_tensor__", "config": config}
 
+    if isinstance(call.layer, OperationLayer) and keras_entry(call.layer):
+        tensors = [tensor(t) for t in flatten_inputs(call)]
+        return {"args": keras_arguments(call.layer, tensors), "kwargs": {}}
     argument = _mapped(tensor, call.inputs)
     kwargs = {} if call.training is None else {"training": call.training}
     return {"args": [argument], "kwargs": kwargs}
@@ -154,7 +170,7 @@ def _mapped(function: Callable[[Any], Any], structure: Any) -> Any:
 def functional_from_config(cls: type[AnyModel], config: Mapping[str, Any]) -> AnyModel:
     """Make a functional model from its configuration."""
     try:
-        entries = list(config["layers"])
+        entries = [from_keras(e) if is_keras_operation(e) else e for e in config["layers"]]
         layers = {entry["name"]: deserialize(entry) for entry in entries}
         waiting = [
             (layers[entry["name"]], index, node)

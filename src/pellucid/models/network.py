@@ -10,6 +10,7 @@ import numpy as np
 from pellucid.errors import ArgumentError, NameLookupError, NotBuiltError, unknown_name
 from pellucid.graph import Program, Tracer, Value
 from pellucid.layers._layer import Layer
+from pellucid.layers._operation import OperationLayer
 from pellucid.layers._symbolic import KerasTensor, LayerCall, flatten, pack
 from pellucid.models._topology import flatten_inputs, topology
 
@@ -62,8 +63,13 @@ class Network(Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, in Keras' order."""
-        return list(self._layers)
+        """The layers, in Keras' order, without functions that have no weights."""
+        return [x for x in self._layers if x.weights or not isinstance(x, OperationLayer)]
+
+    @property
+    def operations(self) -> list[Layer]:
+        """The layers, and the functions between them: `x + y`, `ops.mean(x)`."""
+        return self.sublayers
 
     @property
     def sublayers(self) -> list[Layer]:

@@ -57,6 +57,11 @@ class Sequential(Model):
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
     @property
+    def operations(self) -> list[Layer]:
+        """The layers, in order, without the input."""
+        return self.layers
+
+    @property
     def sublayers(self) -> list[Layer]:
         """The layers, in order."""
         return self._stack

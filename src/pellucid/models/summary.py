@@ -56,9 +56,9 @@ def render(
     if not linear:
         table.add_column("Connected to", ratio=4, overflow="fold")
     work = multiply_adds(model.program()) if model.built else {}
-    for layer in model.layers:
+    for layer in model.operations:
         row = [
-            f"{layer.name} [dim]({type(layer).__name__})[/dim]",
+            f"{layer.name} [dim]({layer.kind})[/dim]",
             _output_shape(layer),
             f"{layer.count_params():,}" if layer.built else "not built",
             f"{work.get(layer.name, 0):,}" if work.get(layer.name) else "",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pellucid.errors import ArgumentError
 from pellucid.ops._arguments import apply, floats
 from pellucid.ops._operation import Array
+from pellucid.ops._symbolic import function
 from pellucid.ops.activation import Activation
 from pellucid.ops.log_softmax import LogSoftmax
 from pellucid.ops.softmax import Softmax
@@ -50,16 +51,16 @@ __all__ = [
 
 
 def _of(x: npt.ArrayLike, op: Activation) -> Array:
-    """Apply an activation to an array of any shape; a number gives an array of shape ()."""
-    (array,) = floats(x)
-    return apply(op, array.reshape(-1)).reshape(array.shape)
+    return apply(op, *floats(x))
 
 
+@function
 def linear(x: npt.ArrayLike) -> Array:
     """Return x as it is."""
     return _of(x, Activation("linear"))
 
 
+@function
 def relu(
     x: npt.ArrayLike,
     negative_slope: float = 0.0,
@@ -82,6 +83,7 @@ def relu(
     )
 
 
+@function
 def relu6(x: npt.ArrayLike) -> Array:
     """Return min(max(x, 0), 6).
 
@@ -92,6 +94,7 @@ def relu6(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("relu6"))
 
 
+@function
 def leaky_relu(x: npt.ArrayLike, negative_slope: float = 0.2) -> Array:
     """Return x where x > 0, else negative_slope · x.
 
@@ -102,6 +105,7 @@ def leaky_relu(x: npt.ArrayLike, negative_slope: float = 0.2) -> Array:
     return _of(x, Activation("leaky_relu", negative_slope=negative_slope))
 
 
+@function
 def elu(x: npt.ArrayLike, alpha: float = 1.0) -> Array:
     """Return x where x > 0, else alpha · (eˣ − 1).
 
@@ -112,6 +116,7 @@ def elu(x: npt.ArrayLike, alpha: float = 1.0) -> Array:
     return _of(x, Activation("elu", alpha=alpha))
 
 
+@function
 def selu(x: npt.ArrayLike) -> Array:
     """Return λ · x where x > 0, else λ · α · (eˣ − 1); λ and α keep mean 0 and variance 1.
 
@@ -122,6 +127,7 @@ def selu(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("selu"))
 
 
+@function
 def celu(x: npt.ArrayLike, alpha: float = 1.0) -> Array:
     """Return x where x > 0, else alpha · (e^(x / alpha) − 1).
 
@@ -132,6 +138,7 @@ def celu(x: npt.ArrayLike, alpha: float = 1.0) -> Array:
     return _of(x, Activation("celu", alpha=alpha))
 
 
+@function
 def gelu(x: npt.ArrayLike, approximate: bool = True) -> Array:
     """Return x · Φ(x), or ½ · x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))) where `approximate`.
 
@@ -146,6 +153,7 @@ def gelu(x: npt.ArrayLike, approximate: bool = True) -> Array:
     return _of(x, Activation("gelu", approximate=approximate))
 
 
+@function
 def silu(x: npt.ArrayLike) -> Array:
     """Return x · σ(x); also called swish.
 
@@ -156,6 +164,7 @@ def silu(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("silu"))
 
 
+@function
 def mish(x: npt.ArrayLike) -> Array:
     """Return x · tanh(log(1 + eˣ)).
 
@@ -166,6 +175,7 @@ def mish(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("mish"))
 
 
+@function
 def sigmoid(x: npt.ArrayLike) -> Array:
     """Return σ(x) = 1 / (1 + e⁻ˣ).
 
@@ -176,6 +186,7 @@ def sigmoid(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("sigmoid"))
 
 
+@function
 def log_sigmoid(x: npt.ArrayLike) -> Array:
     """Return log σ(x), without ever taking the logarithm of 0.
 
@@ -186,6 +197,7 @@ def log_sigmoid(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("log_sigmoid"))
 
 
+@function
 def hard_sigmoid(x: npt.ArrayLike) -> Array:
     """Return min(max(x + 3, 0), 6) / 6.
 
@@ -196,6 +208,7 @@ def hard_sigmoid(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("hard_sigmoid"))
 
 
+@function
 def hard_silu(x: npt.ArrayLike) -> Array:
     """Return x · min(max(x + 3, 0), 6) / 6; also called hard_swish.
 
@@ -206,6 +219,7 @@ def hard_silu(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("hard_silu"))
 
 
+@function
 def tanh(x: npt.ArrayLike) -> Array:
     """Return (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
 
@@ -216,6 +230,7 @@ def tanh(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("tanh"))
 
 
+@function
 def hard_tanh(x: npt.ArrayLike) -> Array:
     """Return min(max(x, −1), 1).
 
@@ -226,6 +241,7 @@ def hard_tanh(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("hard_tanh"))
 
 
+@function
 def tanh_shrink(x: npt.ArrayLike) -> Array:
     """Return x − tanh(x).
 
@@ -236,6 +252,7 @@ def tanh_shrink(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("tanh_shrink"))
 
 
+@function
 def softplus(x: npt.ArrayLike) -> Array:
     """Return log(1 + eˣ).
 
@@ -246,6 +263,7 @@ def softplus(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("softplus"))
 
 
+@function
 def softsign(x: npt.ArrayLike) -> Array:
     """Return x / (1 + |x|).
 
@@ -256,6 +274,7 @@ def softsign(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("softsign"))
 
 
+@function
 def squareplus(x: npt.ArrayLike, b: float = 4) -> Array:
     """Return (x + √(x² + b)) / 2.
 
@@ -266,6 +285,7 @@ def squareplus(x: npt.ArrayLike, b: float = 4) -> Array:
     return _of(x, Activation("squareplus", b=b))
 
 
+@function
 def exp(x: npt.ArrayLike) -> Array:
     """Return eˣ.
 
@@ -276,6 +296,7 @@ def exp(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("exponential"))
 
 
+@function
 def threshold(x: npt.ArrayLike, threshold: float, default_value: float) -> Array:
     """Return x where x > threshold, else default_value.
 
@@ -286,6 +307,7 @@ def threshold(x: npt.ArrayLike, threshold: float, default_value: float) -> Array
     return _of(x, Activation("threshold", threshold=threshold, default_value=default_value))
 
 
+@function
 def hard_shrink(x: npt.ArrayLike, threshold: float = 0.5) -> Array:
     """Return x where |x| > threshold, else 0.
 
@@ -296,6 +318,7 @@ def hard_shrink(x: npt.ArrayLike, threshold: float = 0.5) -> Array:
     return _of(x, Activation("hard_shrink", threshold=threshold))
 
 
+@function
 def soft_shrink(x: npt.ArrayLike, threshold: float = 0.5) -> Array:
     """Return x drawn towards 0 by the threshold, and 0 where it would cross.
 
@@ -306,6 +329,7 @@ def soft_shrink(x: npt.ArrayLike, threshold: float = 0.5) -> Array:
     return _of(x, Activation("soft_shrink", threshold=threshold))
 
 
+@function
 def sparse_plus(x: npt.ArrayLike) -> Array:
     """Return 0 where x ≤ −1, x where x ≥ 1, else (x + 1)² / 4.
 
@@ -316,6 +340,7 @@ def sparse_plus(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("sparse_plus"))
 
 
+@function
 def sparse_sigmoid(x: npt.ArrayLike) -> Array:
     """Return min(max((x + 1) / 2, 0), 1).
 
@@ -326,6 +351,7 @@ def sparse_sigmoid(x: npt.ArrayLike) -> Array:
     return _of(x, Activation("sparse_sigmoid"))
 
 
+@function
 def softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
     """Return probabilities along an axis: exp(x) / Σ exp(x).
 
@@ -340,6 +366,7 @@ def softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
     return apply(Softmax(_one_axis("softmax", axis)), *floats(x))
 
 
+@function
 def log_softmax(x: npt.ArrayLike, axis: int = -1) -> Array:
     """Return the logarithms of softmax's probabilities: x − log Σ exp(x) along an axis.
 

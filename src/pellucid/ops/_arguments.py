@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pellucid.errors import ArgumentError, TypeMismatchError
-from pellucid.ops._operation import Array, Operation
+from pellucid.ops._operation import Array, Operation, common_type
+from pellucid.ops._symbolic import Symbolic
 from pellucid.ops._window import Padding, Pair
+from pellucid.ops.cast import Cast
 
 __all__ = ["apply", "channels_last", "floats", "numbers", "pair", "window_padding"]
 
@@ -24,6 +27,8 @@ def numbers(*tensors: npt.ArrayLike) -> list[Array]:
     Raises:
         TypeMismatchError: One holds something else than real numbers.
     """
+    if any(isinstance(x, Symbolic) for x in tensors):
+        return _beside_symbolic(tensors)
     arrays = [np.asarray(x) for x in tensors]
     for array in arrays:
         if array.dtype.kind not in "fiub":
@@ -47,13 +52,40 @@ def floats(*tensors: npt.ArrayLike) -> list[Array]:
         TypeMismatchError: One holds something else than real numbers.
     """
     arrays = numbers(*tensors)
-    return arrays if arrays[0].dtype.kind == "f" else [x.astype(np.float32) for x in arrays]
+    if np.dtype(arrays[0].dtype).kind == "f":
+        return arrays
+    return [
+        apply(Cast("float32"), x) if isinstance(x, Symbolic) else x.astype(np.float32)
+        for x in arrays
+    ]
 
 
-def apply(op: Operation, *inputs: Array | None) -> Array:
-    """Return op.forward(*inputs), after their shapes have been checked."""
+def _beside_symbolic(tensors: Sequence[Any]) -> list[Any]:
+    """Return the tensors as they are where symbolic, and the others as arrays of one type."""
+    kinds = [np.dtype(x.dtype) for x in tensors if isinstance(x, Symbolic)]
+    arrays = [None if isinstance(x, Symbolic) else np.asarray(x) for x in tensors]
+    found = common_type(kinds + [x.dtype for x in arrays if x is not None and x.dtype.kind != "f"])
+    if found.kind != "f" and any(x is not None and x.dtype.kind == "f" for x in arrays):
+        found = np.dtype(np.float32)
+    made: list[Any] = []
+    for x, array in zip(tensors, arrays, strict=True):
+        if array is not None:
+            made.append(numbers(array)[0].astype(found, copy=False))
+        else:
+            made.append(x if x.dtype == found.name else apply(Cast(found.name), x))
+    return made
+
+
+def apply(op: Operation, *inputs: Any) -> Any:
+    """Return op.forward(*inputs), after their shapes have been checked.
+
+    Where an input is symbolic the operation is stated, to be run later.
+    """
+    for x in inputs:
+        if isinstance(x, Symbolic):
+            return x.apply(op, inputs)
     op.output_shape(*[None if x is None else x.shape for x in inputs])
-    return op.forward(*inputs)
+    return np.asarray(op.forward(*inputs))  # NumPy makes a number of an array of shape ()
 
 
 def channels_last(function: str, data_format: str | None) -> None:

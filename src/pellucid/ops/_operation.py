@@ -7,7 +7,7 @@ exactly what `forward` got, what it gave, and the gradient of the loss with resp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,7 +17,17 @@ import numpy.typing as npt
 from pellucid.errors import ShapeError
 from pellucid.ops._terms import Expression
 
-__all__ = ["EVERYTHING", "Array", "Case", "Invalid", "Operation", "Shape", "known", "require_rank"]
+__all__ = [
+    "EVERYTHING",
+    "Array",
+    "Case",
+    "Invalid",
+    "Operation",
+    "Shape",
+    "common_type",
+    "known",
+    "require_rank",
+]
 
 Array = npt.NDArray[Any]
 Shape = tuple[int | None, ...]
@@ -91,6 +101,11 @@ class Operation:
     constant: ClassVar[frozenset[str]] = frozenset()
     variadic: ClassVar[bool] = False
 
+    @property
+    def batched(self) -> bool:
+        """Whether axis 0 is the batch, which the output keeps; else it is an axis as any other."""
+        return True
+
     # The signatures below are the widest ones: a subclass names its own tensors.
 
     def output_shape(self, *args: Any, **kwargs: Any) -> Shape:
@@ -99,6 +114,10 @@ class Operation:
         Axis 0 is the batch where an operation has one; it may be None and is then kept.
         """
         raise NotImplementedError  # every subclass has its own
+
+    def output_dtype(self, *dtypes: str) -> str:
+        """Return the type of the output's numbers from those of the inputs that are there."""
+        return common_type(map(np.dtype, dtypes)).name
 
     def forward(self, *args: Any, **kwargs: Any) -> Array:
         """Return the output, in the floating-point type of the inputs."""
@@ -146,6 +165,15 @@ class Operation:
     def input_names(self, count: int) -> tuple[str, ...]:
         """Return the names of `count` input tensors."""
         return tuple(f"x{i}" for i in range(count)) if self.variadic else self.inputs[:count]
+
+
+def common_type(kinds: Iterable[np.dtype[Any]]) -> np.dtype[Any]:
+    """Return the type in which numbers of these types are computed with.
+
+    It is the widest floating-point type among them; where there is none, the type that holds all.
+    """
+    given = list(kinds)
+    return np.result_type(*([kind for kind in given if kind.kind == "f"] or given))
 
 
 def known(shape: Shape) -> tuple[int, ...]:

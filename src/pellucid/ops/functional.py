@@ -12,51 +12,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import numpy.typing as npt
 
-from pellucid.errors import ShapeError
-from pellucid.ops._arguments import apply, channels_last, floats, numbers, pair, window_padding
-from pellucid.ops._operation import Array, Operation
-from pellucid.ops.add import Add
+from pellucid.ops._arguments import apply, channels_last, floats, pair, window_padding
+from pellucid.ops._operation import Array
+from pellucid.ops._symbolic import function
 from pellucid.ops.average_pool2d import AveragePool2D
 from pellucid.ops.batch_normalization import BatchNormalization
-from pellucid.ops.concatenate import Concatenate
 from pellucid.ops.conv2d import Conv2D
 from pellucid.ops.conv2d_transpose import Conv2DTranspose
 from pellucid.ops.depthwise_conv2d import DepthwiseConv2D
 from pellucid.ops.layer_normalization import LayerNormalization
 from pellucid.ops.max_pool2d import MaxPool2D
-from pellucid.ops.maximum import Maximum
-from pellucid.ops.minimum import Minimum
-from pellucid.ops.multiply import Multiply
-from pellucid.ops.permute import Permute
-from pellucid.ops.reshape import Reshape
-from pellucid.ops.subtract import Subtract
 
 __all__ = [
-    "add",
     "average_pool",
     "batch_normalization",
-    "concatenate",
     "conv",
     "conv_transpose",
     "depthwise_conv",
     "layer_normalization",
     "max_pool",
-    "maximum",
-    "minimum",
-    "multiply",
-    "reshape",
     "separable_conv",
-    "subtract",
-    "transpose",
 ]
 
 Pairs = int | Sequence[int]
 Paddings = str | Sequence[Sequence[int]]
 
 
+@function
 def conv(
     inputs: npt.ArrayLike,
     kernel: npt.ArrayLike,
@@ -82,7 +66,7 @@ def conv(
     channels_last("conv", data_format)
     x, weights = floats(inputs, kernel)
     groups = 1
-    if x.ndim == weights.ndim == 4 and weights.shape[2]:
+    if x.ndim == weights.ndim == 4 and x.shape[3] and weights.shape[2]:
         groups = max(x.shape[3] // weights.shape[2], 1)
     op = Conv2D(
         pair("conv", "strides", strides),
@@ -93,6 +77,7 @@ def conv(
     return apply(op, x, weights, None)
 
 
+@function
 def depthwise_conv(
     inputs: npt.ArrayLike,
     kernel: npt.ArrayLike,
@@ -118,6 +103,7 @@ def depthwise_conv(
     return apply(op, *floats(inputs, kernel), None)
 
 
+@function
 def separable_conv(
     inputs: npt.ArrayLike,
     depthwise_kernel: npt.ArrayLike,
@@ -143,6 +129,7 @@ def separable_conv(
     return apply(Conv2D(), *floats(depthwise, pointwise_kernel), None)
 
 
+@function
 def conv_transpose(
     inputs: npt.ArrayLike,
     kernel: npt.ArrayLike,
@@ -174,6 +161,7 @@ def conv_transpose(
     return apply(op, *floats(inputs, kernel), None)
 
 
+@function
 def max_pool(
     inputs: npt.ArrayLike,
     pool_size: Pairs,
@@ -197,6 +185,7 @@ def max_pool(
     return apply(MaxPool2D(size, moved, window_padding(padding)), *floats(inputs))
 
 
+@function
 def average_pool(
     inputs: npt.ArrayLike,
     pool_size: Pairs,
@@ -218,6 +207,7 @@ def average_pool(
     return apply(AveragePool2D(size, moved, window_padding(padding)), *floats(inputs))
 
 
+@function
 def batch_normalization(
     x: npt.ArrayLike,
     mean: npt.ArrayLike,
@@ -242,6 +232,7 @@ def batch_normalization(
     return apply(BatchNormalization(axis=axis, epsilon=epsilon), array, gamma, beta, mu, var)
 
 
+@function
 def layer_normalization(
     x: npt.ArrayLike,
     gamma: npt.ArrayLike | None = None,
@@ -265,110 +256,3 @@ def layer_normalization(
     scale = None if gamma is None else rest.pop(0)
     offset = None if beta is None else rest.pop(0)
     return apply(op, array, scale, offset)
-
-
-def add(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 + x2; the shapes spread to each other as NumPy's do.
-
-    Example:
-        >>> add([[1.0, 2.0]], 3)
-        array([[4., 5.]], dtype=float32)
-    """
-    return _merged(Add(), x1, x2)
-
-
-def subtract(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 − x2; the shapes spread to each other as NumPy's do.
-
-    Example:
-        >>> subtract([4, 5], 3)
-        array([1, 2])
-    """
-    return _merged(Subtract(), x1, x2)
-
-
-def multiply(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 · x2; the shapes spread to each other as NumPy's do.
-
-    Example:
-        >>> multiply([[1.0], [2.0]], [3.0, 4.0])
-        array([[3., 4.],
-               [6., 8.]], dtype=float32)
-    """
-    return _merged(Multiply(), x1, x2)
-
-
-def maximum(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return the larger of x1 and x2; the shapes spread to each other as NumPy's do.
-
-    Example:
-        >>> maximum([-1.0, 2.0], 0)
-        array([0., 2.], dtype=float32)
-    """
-    return _merged(Maximum(), x1, x2)
-
-
-def minimum(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return the smaller of x1 and x2; the shapes spread to each other as NumPy's do.
-
-    Example:
-        >>> minimum([-1.0, 2.0], 0)
-        array([-1.,  0.], dtype=float32)
-    """
-    return _merged(Minimum(), x1, x2)
-
-
-def concatenate(xs: Sequence[npt.ArrayLike], axis: int = 0) -> Array:
-    """Return the tensors one after another along an axis.
-
-    Example:
-        >>> concatenate([[[1.0], [2.0]], [[3.0], [4.0]]], axis=-1)
-        array([[1., 3.],
-               [2., 4.]], dtype=float32)
-    """
-    return apply(Concatenate(axis), *numbers(*xs))
-
-
-def reshape(x: npt.ArrayLike, newshape: int | Sequence[int]) -> Array:
-    """Return the same numbers in another shape, the batch axis included; one size may be −1.
-
-    Raises:
-        ShapeError: They do not fit.
-
-    Example:
-        >>> reshape(np.arange(6), (2, -1))
-        array([[0, 1, 2],
-               [3, 4, 5]])
-    """
-    (array,) = numbers(x)
-    sizes = (newshape,) if isinstance(newshape, int) else tuple(int(n) for n in newshape)
-    y: Array = apply(Reshape(sizes), array[np.newaxis])[0]
-    return y
-
-
-def transpose(x: npt.ArrayLike, axes: Sequence[int] | None = None) -> Array:
-    """Return x with its axes in another order, reversed by default.
-
-    Raises:
-        ShapeError: `axes` is no order of x's axes.
-
-    Example:
-        >>> transpose(np.zeros((1, 3, 32, 48)), (0, 2, 3, 1)).shape
-        (1, 32, 48, 3)
-    """
-    (array,) = numbers(x)
-    order = range(array.ndim)[::-1] if axes is None else axes
-    if sorted(axis % array.ndim for axis in order) != list(range(array.ndim)):
-        raise ShapeError(
-            f"transpose: axes {axes} are no order of the {array.ndim} axes of shape {array.shape}."
-        )
-    dims = tuple(int(axis) % array.ndim + 1 for axis in order)
-    y: Array = apply(Permute(dims), array[np.newaxis])[0]
-    return y
-
-
-def _merged(op: Operation, x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Merge two tensors of which the one with fewer axes gets further ones in front."""
-    arrays = numbers(x1, x2)
-    rank = max(x.ndim for x in arrays)
-    return apply(op, *(x.reshape((1,) * (rank - x.ndim) + x.shape) for x in arrays))

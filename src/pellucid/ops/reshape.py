@@ -1,15 +1,15 @@
-"""The numbers of every sample in another shape, in the same order (the last axis runs fastest).
+"""The same numbers in another shape, in the same order (the last axis runs fastest).
 
-    y[n].ravel() = x[n].ravel()
+    y[n].ravel() = x[n].ravel(),    or of the whole tensor: y.ravel() = x.ravel()
 
-| tensor | shape              |
-|--------|--------------------|
-| x      | (N, …)             |
-| y      | (N, *target_shape) |
+| tensor | shape                                                    |
+|--------|----------------------------------------------------------|
+| x      | (N, …), or any of the whole tensor                       |
+| y      | (N, *target_shape), or target_shape of the whole tensor  |
 
 One size of the target may be −1: it becomes what is left over.
 
-Source: Keras' Reshape layer.
+Source: Keras' Reshape layer; the Array API standard, `reshape`, for the whole tensor.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ class Reshape(Operation):
 
     Attributes:
         target_shape: The shape of one sample, without the batch axis; at most one size is −1.
+        whole: Whether the batch axis takes part: then target_shape is that of the whole tensor.
     """
 
     target_shape: tuple[int, ...]
+    whole: bool = False
 
     name: ClassVar[str] = "reshape"
     inputs: ClassVar[tuple[str, ...]] = ("x",)
@@ -48,21 +50,27 @@ class Reshape(Operation):
                 f"received {target!r}."
             )
 
+    @property
+    def batched(self) -> bool:
+        """Whether the batch takes no part."""
+        return not self.whole
+
     def output_shape(self, x: Shape) -> Shape:
-        """Return (N, *target_shape), with the size for −1 worked out."""
-        if not x:
+        """Return (N, *target_shape), or target_shape, with the size for −1 worked out."""
+        if not x and not self.whole:
             raise ShapeError("reshape: expected x with at least 1 axis (N, …), received shape ().")
-        cells = product(x[1:])
+        kept, taken = ((), x) if self.whole else (x[:1], x[1:])
+        cells = product(taken)
         rest = product(tuple(n for n in self.target_shape if n != -1))
         if cells is None or rest is None:
-            return (x[0], *(None if n == -1 else n for n in self.target_shape))
+            return (*kept, *(None if n == -1 else n for n in self.target_shape))
         left, over = divmod(cells, rest) if rest else (0, cells)
         if over or (-1 not in self.target_shape and cells != rest):
             raise ShapeError(
-                f"reshape: the {cells} numbers of a sample of shape {x[1:]} do not fit into "
-                f"target_shape {self.target_shape}."
+                f"reshape: the {cells} numbers of {'x' if self.whole else 'a sample'} of shape "
+                f"{taken} do not fit into target_shape {self.target_shape}."
             )
-        return (x[0], *(left if n == -1 else n for n in self.target_shape))
+        return (*kept, *(left if n == -1 else n for n in self.target_shape))
 
     def forward(self, x: Array) -> Array:
         """Read the same numbers in another shape."""
@@ -93,6 +101,8 @@ class Reshape(Operation):
         yield Case(cls((2, -1, 2)), ((1, 4, 2, 2),))
         yield Case(cls((-1,)), ((2, 3, 2),))
         yield Case(cls(()), ((3, 1),))
+        yield Case(cls((3, -1), whole=True), ((2, 3, 2),))
+        yield Case(cls((6,), whole=True), ((3, 2),))
 
     @classmethod
     def invalid_cases(cls) -> Iterator[Invalid]:
@@ -100,6 +110,7 @@ class Reshape(Operation):
         yield Invalid(lambda: cls((-1, -1)), ArgumentError, "at most one")
         yield Invalid(lambda: cls((-2, 3)), ArgumentError, "target_shape")
         yield Invalid(lambda: cls((5, 2)).output_shape((1, 12)), ShapeError, "do not fit")
+        yield Invalid(lambda: cls((5,), whole=True).output_shape((2, 3)), ShapeError, "do not fit")
         yield Invalid(lambda: cls((5, -1)).output_shape((1, 12)), ShapeError, "do not fit")
 
 

@@ -51,12 +51,12 @@ from pellucid.ops.layer_normalization import LayerNormalization
 from pellucid.ops.local_response_normalization import LocalResponseNormalization
 from pellucid.ops.log_softmax import LogSoftmax
 from pellucid.ops.pad import Pad
-from pellucid.ops.permute import Permute
 from pellucid.ops.prelu import PReLU
 from pellucid.ops.rescaling import Rescaling
 from pellucid.ops.reshape import Reshape
 from pellucid.ops.rms_normalization import RMSNormalization
 from pellucid.ops.softmax import Softmax
+from pellucid.ops.transpose import Transpose
 from pellucid.ops.unit_normalization import UnitNormalization
 from pellucid.ops.zero_padding2d import ZeroPadding2D
 
@@ -379,12 +379,12 @@ def _common(g: Graph, values: Sequence[Value], rank: int) -> Axes:
 
 
 def _expanded(g: Graph, value: Value, axes: Axes) -> str:
-    """A value with as many axes as others have: new ones, of size 1, after its first."""
+    """A value with as many axes as others have: new ones, of size 1, before its first."""
     missing = len(axes) - len(value.shape)
     if not missing:
         return g.read(value, axes)
-    own = [axis for axis in axes if axis == 0 or axis > missing][: len(value.shape)]
-    order = tuple(axis and axis - missing for axis in own)
+    own = [axis for axis in axes if axis >= missing]
+    order = tuple(axis - missing for axis in own)
     new = tuple(place for place, axis in enumerate(axes) if axis not in own)
     if value.kind == "weight":
         return str(g.weight(value, lambda array: np.expand_dims(array.transpose(order), new)))
@@ -405,13 +405,15 @@ def _flatten(g: Graph, op: Flatten, x: Value) -> Form:
 
 
 def _reshape(g: Graph, op: Reshape, x: Value) -> Form:
-    sizes = [-1 if size is None else size for size in op.output_shape(x.shape)[1:]]
-    shape = g.constant([0, *sizes], "int64")  # 0 keeps the batch
-    return g.node("Reshape", g.read(x), shape), in_order(len(sizes) + 1)
+    if op.whole:
+        sizes = list(op.target_shape)
+    else:  # 0 keeps the batch
+        sizes = [0, *(-1 if size is None else size for size in op.output_shape(x.shape)[1:])]
+    return g.node("Reshape", g.read(x), g.constant(sizes, "int64")), in_order(len(sizes))
 
 
-def _permute(g: Graph, op: Permute, x: Value) -> list[Form]:
-    return g.permuted(x, (0, *op.dims))
+def _transpose(g: Graph, op: Transpose, x: Value) -> list[Form]:
+    return g.permuted(x, op.axes)
 
 
 RULES: dict[str, Rule] = {
@@ -421,6 +423,7 @@ RULES: dict[str, Rule] = {
     "average_pool2d": average_pool2d,
     "batch_normalization": _batch_normalization,
     "concatenate": _concatenate,
+    "divide": _merge("Div"),
     "conv2d": _conv2d,
     "conv2d_transpose": _conv2d_transpose,
     "cropping2d": _cropping2d,
@@ -439,7 +442,7 @@ RULES: dict[str, Rule] = {
     "minimum": _merge("Min", "Min"),
     "multiply": _merge("Mul"),
     "pad": pad,
-    "permute": _permute,
+    "power": _merge("Pow"),
     "prelu": _prelu,
     "rescaling": _rescaling,
     "reshape": _reshape,
@@ -448,6 +451,7 @@ RULES: dict[str, Rule] = {
     "softmax": _softmax("Softmax"),
     "space_to_depth": space_to_depth,
     "subtract": _merge("Sub"),
+    "transpose": _transpose,
     "unit_normalization": _unit_normalization,
     "zero_padding2d": _zero_padding2d,
 }
