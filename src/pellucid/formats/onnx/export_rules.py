@@ -12,6 +12,7 @@ from functools import reduce
 import numpy as np
 
 from pellucid.formats.onnx.export_activations import ACTIVATIONS
+from pellucid.formats.onnx.export_arrays import cast, slice_
 from pellucid.formats.onnx.export_graph import (
     Axes,
     Form,
@@ -409,7 +410,11 @@ def _reshape(g: Graph, op: Reshape, x: Value) -> Form:
         sizes = list(op.target_shape)
     else:  # 0 keeps the batch
         sizes = [0, *(-1 if size is None else size for size in op.output_shape(x.shape)[1:])]
-    return g.node("Reshape", g.read(x), g.constant(sizes, "int64")), in_order(len(sizes))
+    axes = in_order(len(sizes))
+    if not op.whole and sum(size != 1 for size in sizes) <= 2:  # in any order the same numbers
+        axes = channels_first(len(sizes))
+    shape = g.constant([sizes[axis] for axis in axes], "int64")
+    return g.node("Reshape", g.read(x), shape), axes
 
 
 def _transpose(g: Graph, op: Transpose, x: Value) -> list[Form]:
@@ -422,6 +427,7 @@ RULES: dict[str, Rule] = {
     "average": _average,
     "average_pool2d": average_pool2d,
     "batch_normalization": _batch_normalization,
+    "cast": cast,
     "concatenate": _concatenate,
     "divide": _merge("Div"),
     "conv2d": _conv2d,
@@ -448,6 +454,7 @@ RULES: dict[str, Rule] = {
     "reshape": _reshape,
     "resize": resize,
     "rms_normalization": _rms_normalization,
+    "slice": slice_,
     "softmax": _softmax("Softmax"),
     "space_to_depth": space_to_depth,
     "subtract": _merge("Sub"),
