@@ -236,6 +236,11 @@ OPTIMIZERS = [
     optimizers.AdamW(0.01, global_clipnorm=0.1),
     optimizers.RMSprop(0.01),
     optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    optimizers.Nadam(0.01),
+    optimizers.Adamax(0.01),
+    optimizers.Adagrad(0.01, weight_decay=0.01),
+    optimizers.Adadelta(0.1),
+    optimizers.Lion(0.001),
 ]
 
 

@@ -17,6 +17,8 @@ OPTIMIZERS = [
     "adamw",
     "rmsprop",
     "centered",
+    "nadam",
+    "adagrad",
     "scheduled",
     "warmup",
 ]

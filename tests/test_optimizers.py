@@ -13,7 +13,17 @@ from pellucid.errors import (
     TypeMismatchError,
 )
 from pellucid.graph import Variable
-from pellucid.optimizers import SGD, Adam, AdamW, RMSprop
+from pellucid.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    Nadam,
+    RMSprop,
+)
 from pellucid.optimizers.schedules import ExponentialDecay
 
 STEPS = 12
@@ -78,6 +88,38 @@ def centered(seen, g, rate, step):
     return -seen["m"]
 
 
+def adagrad(seen, g, rate, step):
+    seen["a"] = seen.get("a", 0.1) + g**2
+    return -rate * g / np.sqrt(seen["a"] + 1e-7)
+
+
+def adadelta(seen, g, rate, step):
+    seen["a"] = 0.95 * seen.get("a", 0.0) + 0.05 * g**2
+    change = -np.sqrt(seen.get("s", 0.0) + 1e-7) / np.sqrt(seen["a"] + 1e-7) * g
+    seen["s"] = 0.95 * seen.get("s", 0.0) + 0.05 * change**2
+    return rate * change
+
+
+def adamax(seen, g, rate, step):
+    m = seen["m"] = 0.9 * seen.get("m", 0.0) + 0.1 * g
+    u = seen["u"] = np.maximum(0.999 * seen.get("u", 0.0), abs(g))
+    return -rate / (1 - 0.9**step) * m / (u + 1e-7)
+
+
+def nadam(seen, g, rate, step):
+    u = [0.9 * (1 - 0.5 * 0.96**t) for t in range(1, step + 2)]
+    m = seen["m"] = 0.9 * seen.get("m", 0.0) + 0.1 * g
+    v = seen["v"] = 0.999 * seen.get("v", 0.0) + 0.001 * g**2
+    mean = u[-1] * m / (1 - np.prod(u)) + (1 - u[-2]) * g / (1 - np.prod(u[:-1]))
+    return -rate * mean / (np.sqrt(v / (1 - 0.999**step)) + 1e-7)
+
+
+def lion(seen, g, rate, step):
+    m = seen.get("m", 0.0)
+    seen["m"] = 0.99 * m + 0.01 * g
+    return -rate * np.sign(0.9 * m + 0.1 * g)
+
+
 def by_norm(gradients):
     return [g if np.linalg.norm(g) <= 1 else g / np.linalg.norm(g) for g in gradients]
 
@@ -99,6 +141,11 @@ FAMILY = {
     "amsgrad": (Adam(0.01, amsgrad=True), amsgrad, 0.01, None),
     "rmsprop": (RMSprop(0.01), rmsprop, 0.01, None),
     "centered": (RMSprop(0.01, momentum=0.5, centered=True), centered, 0.01, None),
+    "adagrad": (Adagrad(0.1), adagrad, 0.1, None),
+    "adadelta": (Adadelta(1.0), adadelta, 1.0, None),
+    "adamax": (Adamax(0.01), adamax, 0.01, None),
+    "nadam": (Nadam(0.01), nadam, 0.01, None),
+    "lion": (Lion(0.01, weight_decay=0.1), lion, 0.01, None),
     "clipnorm": (SGD(0.1, momentum=0.9, clipnorm=1.0), momentum, 0.1, by_norm),
     "clipvalue": (SGD(0.1, clipvalue=0.5), sgd, 0.1, by_value),
     "global_clipnorm": (Adam(0.01, global_clipnorm=1.0), adam, 0.01, by_global_norm),
@@ -272,6 +319,8 @@ def test_misuse_is_refused():
         SGD(clipnorm=-1.0)
     with pytest.raises(ArgumentError, match="rho"):
         RMSprop(rho=-0.1)
+    with pytest.raises(ArgumentError, match="beta_1 above 0"):
+        Lion(beta_1=0)
     with pytest.raises(ArgumentError, match="weight_decay"):
         AdamW(weight_decay=None)
     with pytest.raises(NotBuiltError):

@@ -151,6 +151,8 @@ def optimizer(k, name):
         "adamw": lambda: O.AdamW(0.01, weight_decay=0.01),
         "rmsprop": lambda: O.RMSprop(0.005),
         "centered": lambda: O.RMSprop(0.005, momentum=0.5, centered=True),
+        "nadam": lambda: O.Nadam(0.01),
+        "adagrad": lambda: O.Adagrad(0.05),
         "scheduled": lambda: O.Adam(O.schedules.ExponentialDecay(0.02, 3, 0.5)),
         "warmup": lambda: O.SGD(
             O.schedules.CosineDecay(0.0, 20, warmup_target=0.1, warmup_steps=3)

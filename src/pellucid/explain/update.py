@@ -170,12 +170,14 @@ class Update:
     def _memory(self, value: Value) -> dict[str, Array]:
         dtype = self.trace.recording.dtype
         if value not in self._slots:  # there was no step yet
-            return {slot: np.zeros(self.trained[value].shape, dtype) for slot in self._names}
+            return self.optimizer.new_slots(self.trained[value].shape, dtype)
         slots = self._slots[value]
         return {slot: array.astype(dtype, copy=False) for slot, array in slots.items()}
 
     def _memory_at(self, value: Value, slot: str, cell: tuple[int, ...]) -> float:
-        return float(self._slots[value][slot][cell]) if value in self._slots else 0.0
+        if value in self._slots:
+            return float(self._slots[value][slot][cell])
+        return self.optimizer.slot_start(slot)
 
     def _state_nodes(self) -> dict[Value, tuple[Node, int]]:
         """Which operation leaves new state in which weights after a training step."""

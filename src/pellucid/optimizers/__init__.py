@@ -3,14 +3,24 @@
 from pellucid._registry import Registry
 from pellucid.optimizers import schedules
 from pellucid.optimizers._optimizer import Optimizer
+from pellucid.optimizers.adadelta import Adadelta
+from pellucid.optimizers.adagrad import Adagrad
 from pellucid.optimizers.adam import Adam, AdamW
+from pellucid.optimizers.adamax import Adamax
+from pellucid.optimizers.lion import Lion
+from pellucid.optimizers.nadam import Nadam
 from pellucid.optimizers.rmsprop import RMSprop
 from pellucid.optimizers.sgd import SGD
 
 __all__ = [
     "SGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Lion",
+    "Nadam",
     "Optimizer",
     "RMSprop",
     "deserialize",
@@ -19,12 +29,23 @@ __all__ = [
     "serialize",
 ]
 
+_CLASSES: list[type[Optimizer]] = [
+    SGD,
+    RMSprop,
+    Adam,
+    AdamW,
+    Nadam,
+    Adamax,
+    Adagrad,
+    Adadelta,
+    Lion,
+]
 _REGISTRY: Registry[Optimizer] = Registry(
     "optimizer",
     "keras.optimizers",
     Optimizer,
-    [SGD, Adam, AdamW, RMSprop],
-    {"adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD, "adam": Adam},
+    _CLASSES,
+    {cls.__name__.lower(): cls for cls in _CLASSES},
 )
 
 

@@ -161,14 +161,12 @@ class Optimizer:
         self._excluded = {id(variable) for variable in state["_excluded"]}
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Make the slots for `variables`, all 0; does nothing the second time."""
+        """Make the slots for `variables`; does nothing the second time."""
         if self.built:
             return
         self._trained = list(variables)
         for variable in self._trained:
-            self._slots[id(variable)] = {
-                slot: np.zeros_like(variable.value) for group in self.slot_groups for slot in group
-            }
+            self._slots[id(variable)] = self.new_slots(variable.shape, variable.dtype)
         self.built = True
 
     def require(self, variables: Iterable[Variable]) -> None:
@@ -186,7 +184,7 @@ class Optimizer:
         state = [("iteration", np.array(self.iterations, np.int32))]
         if self._schedule is None:
             state.append(("learning_rate", np.array(self._rate)))
-        return state + list(self._named_slots())
+        return state + list(self._named_slots()) + self.derived_state()
 
     def set_variables(self, arrays: Sequence[npt.ArrayLike]) -> None:
         """Take over a state in the order of `variables`.
@@ -211,8 +209,8 @@ class Optimizer:
         self.iterations = int(given[0])
         if self._schedule is None:
             self.learning_rate = float(given[1])
-        slots = list(self._named_slots())
-        for (_, slot), new in zip(slots, given[len(given) - len(slots) :], strict=True):
+        first = 2 if self._schedule is None else 1
+        for (_, slot), new in zip(self._named_slots(), given[first:], strict=False):
             slot[...] = new
 
     def exclude_from_weight_decay(
@@ -311,11 +309,17 @@ class Optimizer:
         return new, new_slots
 
     def slots_of(self, variable: Variable) -> dict[str, Array]:
-        """Return the slots of a variable by name: all 0 before the first step."""
+        """Return the slots of a variable by name, as they are or as they will begin."""
         if id(variable) in self._slots:
             return self._slots[id(variable)]
+        return self.new_slots(variable.shape, variable.dtype)
+
+    def new_slots(
+        self, shape: tuple[int, ...], dtype: npt.DTypeLike = "float32"
+    ) -> dict[str, Array]:
+        """Return the slots of a variable of this shape before the first step."""
         names = [slot for group in self.slot_groups for slot in group]
-        return {slot: np.zeros_like(variable.value) for slot in names}
+        return {slot: np.full(shape, self.slot_start(slot), dtype) for slot in names}
 
     def _advance(
         self,
@@ -357,6 +361,15 @@ class Optimizer:
         Those of one group lie side by side for each variable; one group follows the other.
         """
         return ()
+
+    def derived_state(self) -> list[tuple[str, Array]]:
+        """Return what Keras saves besides the slots, and what follows from the iterations here."""
+        return []
+
+    def slot_start(self, slot: str) -> float:
+        """Return what the numbers of a slot are before the first step."""
+        del slot
+        return 0.0
 
     def update_step(
         self, gradient: Array, weights: Array, slots: Slots, learning_rate: float, scratch: Array
