@@ -131,6 +131,8 @@ CASES = [
     LayerCase("Concatenate", {}, THREE),
     LayerCase("Concatenate", {"axis": 1}, ((2, 4, 3, 2), (2, 1, 3, 2))),
     LayerCase("Rescaling", {"scale": 1 / 255}),
+    LayerCase("Normalization"),
+    LayerCase("Normalization", {"mean": [0.5, 0.0, -1.0, 2.0], "variance": [1.0, 4.0, 0.25, 2.0]}),
     LayerCase("Rescaling", {"scale": [1.0, 2.0, 3.0, 4.0], "offset": [0.0, 1.0, 2.0, 3.0]}),
     LayerCase("Resizing", {"height": 9, "width": 4}),
     LayerCase("Resizing", {"height": 3, "width": 11, "interpolation": "nearest"}),

@@ -99,7 +99,7 @@ def fitting(
         problem = (
             f"{where}: '{entry}' has shape {array.shape}; {variable.path} needs {variable.shape}."
         )
-    elif array.dtype.kind != "f":
+    elif array.dtype.kind != "f" and not (array.ndim == 0 and array.dtype.kind in "iu"):  # a count
         problem = (
             f"{where}: '{entry}' holds {array.dtype.name} numbers; {variable.path} needs floats."
         )

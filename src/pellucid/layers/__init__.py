@@ -7,6 +7,7 @@ from pellucid.layers._layer import Layer, serialize
 from pellucid.layers._operation import OperationLayer
 from pellucid.layers._registry import deserialize
 from pellucid.layers.activations import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from pellucid.layers.adapted_normalization import Normalization
 from pellucid.layers.convolution import (
     Conv2D,
     Conv2DTranspose,
@@ -96,6 +97,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "OperationLayer",
     "PReLU",
     "Permute",

@@ -9,6 +9,7 @@ from pellucid._registry import Registry
 from pellucid.layers import (
     _operation,
     activations,
+    adapted_normalization,
     convolution,
     core,
     input,
@@ -26,6 +27,7 @@ __all__ = ["deserialize", "register"]
 _MODULES = (
     _operation,
     activations,
+    adapted_normalization,
     convolution,
     core,
     input,
