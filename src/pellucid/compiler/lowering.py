@@ -159,7 +159,11 @@ class Builder:
                 group.norm = follower
                 group.nodes.append(follower)
                 follower = self._only_reader(group.output)
-        if follower and isinstance(follower.op, Activation) and activation.fusable(follower.op):
+        if (
+            follower
+            and isinstance(follower.op, Activation)
+            and activation.fusable(follower.op, self.training)
+        ):
             group.activation = follower.op
             group.nodes.append(follower)
             follower = self._only_reader(group.output)

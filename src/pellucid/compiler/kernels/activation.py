@@ -1,28 +1,25 @@
 """Activations in registers: f, and its slope from y = f(x) where y says enough.
 
-An activation whose slope follows from its output alone is fused into what makes its input
-(convolution, dense): the input is never stored. The others run by themselves, from x. Floor: one
-load and one store for each number.
+An activation is fused into what makes its input (convolution, dense), which is then never stored:
+in training if its slope follows from its output alone, in inference whichever it is. The others run
+by themselves, from x. Floor: one load and one store for each number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels import _math as m
 from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
+from pellucid.ops._activations import GELU_CUBE, GELU_SLOPE, SELU_ALPHA, SELU_SCALE
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
-    from pellucid.graph import Node
     from pellucid.ops.activation import Activation
 
-__all__ = ["apply", "backward", "forward", "fusable", "gated", "refusal", "slope_from_output"]
-
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-
+__all__ = ["apply", "backward", "forward", "fusable", "gated", "slope_from_output"]
 
 def relu(f: Function, x: Value) -> Value:
     """max(x, 0); NaN stays NaN."""
@@ -55,6 +52,72 @@ def _relu_slope(f: Function, y: Value, a: Activation) -> Value:
     return f.select(passes, f.splat(1.0), f.splat(slope))
 
 
+def _celu(f: Function, x: Value, a: Activation) -> Value:
+    alpha = a.alpha or 1.0
+    below = m.expm1(f, f.select(x > 0.0, 0.0, x) * (1 / alpha)) * alpha
+    return f.select(x > 0.0, x, below)
+
+
+def _gelu_gate(f: Function, x: Value) -> Value:
+    return m.sigmoid(f, x * f.fma(x * x, f.splat(2 * GELU_SLOPE * GELU_CUBE), _gelu_slope(f)))
+
+
+def _gelu_slope(f: Function) -> Value:
+    return f.splat(2 * GELU_SLOPE)
+
+
+def _gelu(f: Function, x: Value, a: Activation) -> Value:
+    return x * (_gelu_gate(f, x) if a.approximate else m.normal(f, x)[0])
+
+
+def _gelu_derivative(f: Function, x: Value, a: Activation) -> Value:
+    if not a.approximate:
+        area, density = m.normal(f, x)
+        return f.fma(x, density, area)
+    gate = _gelu_gate(f, x)
+    steepness = f.fma(x * x, f.splat(6 * GELU_SLOPE * GELU_CUBE), _gelu_slope(f))
+    # The gate's slope is 0 before x³ can be too large for a float.
+    rising = f.select(gate * (1.0 - gate) > 0.0, x * steepness, 0.0)
+    return f.fma(gate * (1.0 - gate), rising, gate)
+
+
+def _mish_gate(f: Function, x: Value) -> Value:
+    """tanh(ln(1 + eˣ)) = u / (u + 2) for u = eˣ·(eˣ + 2); 1 to the last bit beyond 20."""
+    e = m.exp(f, f.select(x > 20.0, 20.0, x))
+    u = e * (e + 2.0)
+    return u / (u + 2.0)
+
+
+def _mish_derivative(f: Function, x: Value, a: Activation) -> Value:
+    gate = _mish_gate(f, x)
+    return f.fma(x * m.sigmoid(f, x), 1.0 - gate * gate, gate)
+
+
+def _root(f: Function, x: Value, a: Activation) -> Value:
+    return f.intrinsic("sqrt", f.fma(x, x, f.splat(a.b or 0.0)))
+
+
+def _squareplus(f: Function, x: Value, a: Activation) -> Value:
+    root = _root(f, x, a)
+    below = f.splat((a.b or 0.0) / 2) / (root - x)
+    return f.select(x < 0.0, below, (x + root) * 0.5)
+
+
+def _beyond(f: Function, x: Value, a: Activation, above: Value, below: Value) -> Value:
+    """`above` over the threshold, `below` under its negative, 0 in between."""
+    limit = a.threshold or 0.0
+    return f.select(x > limit, above, f.select(x < -limit, below, f.zero()))
+
+
+def _ramp(f: Function, x: Value) -> Value:
+    return _clipped(f, x * 0.5 + 0.5, 0.0, 1.0)
+
+
+def _tanh_squared(f: Function, x: Value, a: Activation) -> Value:
+    y = m.tanh(f, x)
+    return y * y
+
+
 Forward = Callable[[Function, Value, "Activation"], Value]
 Slope = Callable[[Function, Value, "Activation"], Value]
 
@@ -77,6 +140,20 @@ FORWARD: dict[str, Forward] = {
     "hard_sigmoid": lambda f, x, a: _clipped(f, x * (1 / 6) + 0.5, 0.0, 1.0),
     "hard_silu": lambda f, x, a: x * _clipped(f, x * (1 / 6) + 0.5, 0.0, 1.0),
     "softsign": lambda f, x, a: x / (f.intrinsic("fabs", x) + 1.0),
+    "celu": _celu,
+    "gelu": _gelu,
+    "hard_tanh": lambda f, x, a: _clipped(f, x, -1.0, 1.0),
+    "tanh_shrink": lambda f, x, a: x - m.tanh(f, x),
+    "mish": lambda f, x, a: x * _mish_gate(f, x),
+    "log_sigmoid": lambda f, x, a: 0.0 - m.log1p_of_exp(f, 0.0 - x),
+    "squareplus": _squareplus,
+    "threshold": lambda f, x, a: f.select(x <= (a.threshold or 0.0), a.default_value or 0.0, x),
+    "hard_shrink": lambda f, x, a: _beyond(f, x, a, x, x),
+    "soft_shrink": lambda f, x, a: _beyond(
+        f, x, a, x - (a.threshold or 0.0), x + (a.threshold or 0.0)
+    ),
+    "sparse_plus": lambda f, x, a: f.select(x >= 1.0, x, _ramp(f, x) * _ramp(f, x)),
+    "sparse_sigmoid": lambda f, x, a: _ramp(f, x),
 }
 """f of x."""
 
@@ -90,6 +167,9 @@ FROM_OUTPUT: dict[str, Slope] = {
     "sigmoid": lambda f, y, a: y * (1.0 - y),
     "tanh": lambda f, y, a: 1.0 - y * y,
     "exponential": lambda f, y, a: y,
+    "celu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), y * (1 / (a.alpha or 1.0)) + 1.0),
+    "hard_tanh": lambda f, y, a: _inside(f, y, -1.0, 1.0),
+    "sparse_sigmoid": lambda f, y, a: _inside(f, y, 0.0, 1.0, 0.5),
 }
 """f′ from y = f(x)."""
 
@@ -112,18 +192,23 @@ FROM_INPUT: dict[str, Slope] = {
         x > -3.0, f.select(x < 3.0, x * (1 / 3) + 0.5, f.splat(1.0)), f.zero()
     ),
     "softsign": _softsign_slope,
+    "gelu": _gelu_derivative,
+    "tanh_shrink": _tanh_squared,
+    "mish": _mish_derivative,
+    "log_sigmoid": lambda f, x, a: m.sigmoid(f, 0.0 - x),
+    "squareplus": lambda f, x, a: _squareplus(f, x, a) / _root(f, x, a),
+    "threshold": lambda f, x, a: f.select(x > (a.threshold or 0.0), f.splat(1.0), f.zero()),
+    "hard_shrink": lambda f, x, a: _beyond(f, x, a, f.splat(1.0), f.splat(1.0)),
+    "soft_shrink": lambda f, x, a: _beyond(f, x, a, f.splat(1.0), f.splat(1.0)),
+    "sparse_plus": lambda f, x, a: _ramp(f, x),
 }
 """f′ from x, for the functions whose output does not tell."""
 
 
-def refusal(node: Node) -> str | None:
-    """Return why there is no kernel for this node, or None."""
-    op: Any = node.op
-    return None if op.function in FORWARD else f"activation {op.function} has no kernel"
-
-
-def fusable(op: Activation) -> bool:
-    """Whether it can be part of what makes its input."""
+def fusable(op: Activation, training: bool) -> bool:
+    """Whether it can be part of what makes its input, which then is never stored."""
+    if not training:
+        return True
     if op.function == "leaky_relu" and (op.negative_slope or 0.0) < 0:
         return False
     if op.function == "elu" and (op.alpha or 0.0) < 0:
