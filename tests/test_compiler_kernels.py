@@ -226,3 +226,38 @@ def test_stored_statistics_are_folded_into_the_convolution(channels, pool, lanes
     exact = reference.forward(program, [given.astype("f8")], weights)
     compare("y", found[0], exact[y], 64)
     compare("z", found[1], exact[z], 64)
+
+
+def test_gelu_is_as_exact_as_single_precision_allows() -> None:
+    from scipy.special import ndtr
+
+    from pellucid.ops.activation import Activation
+
+    x = np.concatenate([np.linspace(-12, 12, 40001), [-1e4, -40.0, 0.0, 1e-30, 40.0, 1e4]])
+    g = Tracer(False)
+    value = g.input((None, 1))
+    program = g.program([value], [g.apply(Activation("gelu"), value)])
+    given = x.astype("f4")[:, None]
+    (found,) = Plan(Compiled(program), len(given)).forward([given])
+    exact = given.astype("f8") * ndtr(given.astype("f8"))
+    seen = np.abs(exact) > 1e-30
+    assert np.abs(found / np.where(seen, exact, 1) - 1)[seen].max() < 2e-6
+    near = np.abs(given) < 3
+    assert np.abs(found / np.where(seen, exact, 1) - 1)[seen & near].max() < 4e-7
+
+
+@pytest.mark.parametrize("function", ["gelu", "silu", "mish", "hard_silu"])
+def test_any_activation_is_taken_along_in_inference(function) -> None:
+    from pellucid.ops.activation import Activation
+
+    op, arrays = conv_case((9, 10), 3, 20, (3, 3), padding="same")
+    g = Tracer(False)
+    x = g.input((None, 9, 10, 3))
+    y = g.apply(op, x, *(g.weight(Variable(a, n)) for n, a in arrays[1:]))
+    program = g.program([x], [g.apply(Activation(function), y)])
+    compiled = Compiled(program)
+    assert len(compiled.builder.groups) == 1
+    given = arrays[0][1].astype("f4")
+    (found,) = Plan(compiled, len(given)).forward([given])
+    (exact,) = reference.forward(program, [given]).values()
+    compare("y", found, exact, 64)

@@ -29,6 +29,13 @@ EXPRESSIONS = {
     "ellipsis": lambda x: x[..., 0],
     "new axis": lambda x: x[:, None, :, 1],
     "backwards": lambda x: x[:, ::-1, 4:1:-2],
+    "pad": lambda x: ops.pad(x, [[0, 0], [1, 2], [0, 0], [3, 0]], constant_values=0.5),
+    "pad by reflection": lambda x: ops.pad(x, ((0, 0), (2, 1), (0, 3), (0, 0)), "reflect"),
+    "resize": lambda x: ops.image.resize(x, (3, 8), "bicubic", pad_to_aspect_ratio=True),
+    "space to depth": lambda x: ops.space_to_depth(x, 2),
+    "depth to space": lambda x: ops.depth_to_space(ops.space_to_depth(x, 2), 2),
+    "root mean square": lambda x: ops.rms_normalization(x, ROW),
+    "unit length": lambda x: ops.normalize(x, axis=(1, 2)),
 }
 
 

@@ -1,6 +1,7 @@
 """The plain functions against Keras' own of the same name."""
 
 import inspect
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -78,6 +79,31 @@ CASES = [
     ],
     ("reshape", (X,), {"newshape": [4, -1]}),
     ("transpose", (X,), {"axes": [0, 3, 1, 2]}),
+    *[
+        ("image.resize", (X,), {"size": size, "interpolation": method} | more)
+        for method in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+        for size, more in (
+            ([5, 13], {}),
+            ([18, 8], {"crop_to_aspect_ratio": True}),
+            ([7, 3], {"pad_to_aspect_ratio": True, "fill_value": 0.5}),
+            ([4, 11], {"antialias": True}),
+        )
+        if method != "nearest" or not more.get("antialias")
+    ],
+    ("image.resize", (X[0],), {"size": [3, 3]}),
+    ("pad", (X,), {"pad_width": 1}),
+    ("pad", (X,), {"pad_width": [2, 1], "mode": "edge"}),
+    ("pad", (X,), {"pad_width": [[0, 0], [1, 2], [3, 0], [0, 1]], "constant_values": 1.5}),
+    *[
+        ("pad", (X,), {"pad_width": [[0, 0], [1, 2], [3, 0], [0, 1]], "mode": mode})
+        for mode in ("reflect", "symmetric", "wrap")
+    ],
+    ("depth_to_space", (X,), {"block_size": 2}),
+    ("space_to_depth", (X[:, :8],), {"block_size": 2}),
+    ("rms_normalization", (X, floats(4)), {}),
+    ("rms_normalization", (X,), {"axis": [2, 3], "epsilon": 0.1}),
+    ("normalize", (X,), {}),
+    ("normalize", (X,), {"axis": [1, 2], "epsilon": 9.0}),
 ]
 
 
@@ -91,7 +117,7 @@ def test_agrees_with_keras(keras_oracle, name, arrays, arguments):
         name=name,
         arguments=arguments,
     )
-    y = getattr(ops, name)(*arrays, **arguments)
+    y = attrgetter(name)(ops)(*arrays, **arguments)
     assert y.dtype == expected["y0"].dtype
     np.testing.assert_allclose(y, expected["y0"], rtol=2e-5, atol=1e-5)
 

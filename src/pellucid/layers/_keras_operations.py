@@ -25,18 +25,23 @@ __all__ = ["from_keras", "is_keras_operation", "keras_arguments", "keras_entry"]
 
 _NN = (
     *("average_pool", "batch_normalization", "celu", "conv", "conv_transpose", "depthwise_conv"),
-    *("elu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh"),
-    *("layer_normalization", "leaky_relu", "log_sigmoid", "log_softmax", "max_pool", "relu"),
-    *("relu6", "selu", "separable_conv", "sigmoid", "silu", "soft_shrink", "softmax", "softplus"),
-    *("softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh_shrink", "threshold"),
+    *("depth_to_space", "elu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh"),
+    *("layer_normalization", "leaky_relu", "log_sigmoid", "log_softmax", "max_pool", "normalize"),
+    *("relu", "relu6", "rms_normalization", "selu", "separable_conv", "sigmoid", "silu"),
+    *("soft_shrink", "softmax", "softplus", "softsign", "space_to_depth"),
+    *("sparse_plus", "sparse_sigmoid", "squareplus", "tanh_shrink", "threshold"),
 )
 _MODULES = (
     dict.fromkeys(_NN, "keras.src.ops.nn")
     | dict.fromkeys(("erf", "logsumexp", "rsqrt"), "keras.src.ops.math")
-    | {"cast": "keras.src.ops.core"}
+    | {"cast": "keras.src.ops.core", "resize": "keras.src.ops.image"}
 )
 """The modules of Keras' classes; those of all others are in keras.src.ops.numpy."""
-_CLASSES = {"batch_normalization": "BatchNorm", "layer_normalization": "LayerNorm"}
+_CLASSES = {
+    "batch_normalization": "BatchNorm",
+    "layer_normalization": "LayerNorm",
+    "rms_normalization": "RMSNorm",
+}
 """Keras' classes that are not called as their function is."""
 _UNKNOWN_TO_KERAS = {"linear", "mish"}
 _BEYOND_KERAS = {"relu": {"negative_slope": 0.0, "max_value": None, "threshold": 0.0}}

@@ -5,6 +5,7 @@ arguments. The operations themselves, with gradients and the account of every nu
 modules of their own (`from pellucid.ops.softmax import Softmax`); `operations()` has all of them.
 """
 
+from pellucid.ops import image as image
 from pellucid.ops._activation_functions import (
     celu,
     elu,
@@ -55,6 +56,13 @@ from pellucid.ops._array_functions import (
     transpose,
     true_divide,
 )
+from pellucid.ops._image_functions import (
+    depth_to_space,
+    normalize,
+    pad,
+    rms_normalization,
+    space_to_depth,
+)
 from pellucid.ops._loss_functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -85,6 +93,7 @@ __all__ = [
     "concatenate",
     "conv",
     "conv_transpose",
+    "depth_to_space",
     "depthwise_conv",
     "divide",
     "elu",
@@ -107,12 +116,15 @@ __all__ = [
     "mish",
     "multi_hot",
     "multiply",
+    "normalize",
     "one_hot",
     "operations",
+    "pad",
     "power",
     "relu",
     "relu6",
     "reshape",
+    "rms_normalization",
     "selu",
     "separable_conv",
     "sigmoid",
@@ -121,6 +133,7 @@ __all__ = [
     "softmax",
     "softplus",
     "softsign",
+    "space_to_depth",
     "sparse_categorical_crossentropy",
     "sparse_plus",
     "sparse_sigmoid",

@@ -56,6 +56,7 @@ def conv(
     ((top, bottom), (left, right)).
 
     Example:
+        >>> import numpy as np
         >>> image = np.arange(1.0, 26.0).reshape(1, 5, 5, 1)
         >>> prewitt = np.array([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]])
         >>> conv(image, prewitt.reshape(3, 3, 1, 1))[0, :, :, 0]
@@ -91,6 +92,7 @@ def depthwise_conv(
     Shapes: inputs (N, H, W, C), kernel (KH, KW, C, M) → (N, OH, OW, C · M).
 
     Example:
+        >>> import numpy as np
         >>> depthwise_conv(np.ones((1, 3, 3, 2)), np.ones((2, 2, 2, 1))).shape
         (1, 2, 2, 2)
     """
@@ -119,6 +121,7 @@ def separable_conv(
     → (N, OH, OW, O).
 
     Example:
+        >>> import numpy as np
         >>> x = np.ones((1, 3, 3, 2))
         >>> separable_conv(x, np.ones((2, 2, 2, 1)), np.ones((1, 1, 2, 5))).shape
         (1, 2, 2, 5)
@@ -144,6 +147,7 @@ def conv_transpose(
     Shapes: inputs (N, H, W, C), kernel (KH, KW, O, C) → (N, OH, OW, O).
 
     Example:
+        >>> import numpy as np
         >>> x = np.array([1.0, 2.0]).reshape(1, 1, 2, 1)
         >>> conv_transpose(x, np.ones((1, 2, 1, 1)), strides=(1, 2))[0, 0, :, 0]
         array([1., 1., 2., 2.])
@@ -174,6 +178,7 @@ def max_pool(
     Shapes: inputs (N, H, W, C) → (N, OH, OW, C).
 
     Example:
+        >>> import numpy as np
         >>> x = np.array([[1, 3, 2, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]])
         >>> max_pool(x.reshape(1, 4, 4, 1), 2)[0, :, :, 0]
         array([[ 6.,  8.],
@@ -198,6 +203,7 @@ def average_pool(
     Padding is left out of the mean. Shapes: inputs (N, H, W, C) → (N, OH, OW, C).
 
     Example:
+        >>> import numpy as np
         >>> average_pool(np.arange(4.0).reshape(1, 2, 2, 1), 2)
         array([[[[1.5]]]])
     """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["apply", "backward", "forward", "fusable", "gated", "slope_from_output"]
 
+
 def relu(f: Function, x: Value) -> Value:
     """max(x, 0); NaN stays NaN."""
     return f.select(x < 0.0, 0.0, x)
