@@ -24,6 +24,8 @@ def call(arrays, settings):
     inputs = inputs if settings["merges"] else inputs[0]
     layer(inputs)
     layer.set_weights([arrays[f"w{i}"] for i in range(len(layer.weights))])
+    if hasattr(layer, "finalize_state"):  # Normalization's weights take effect only then
+        layer.finalize_state()
     training = {"training": True} if settings["training"] else {}
     results = {"y": np.asarray(layer(inputs, **training))}
     results |= {f"w{i}": np.asarray(w) for i, w in enumerate(layer.get_weights())}

@@ -13,8 +13,6 @@ def run(arrays, settings):
     layer = getattr(keras.layers, settings["class_name"])(**settings["config"])
     layer.build(arrays["x"].shape)
     layer.set_weights([arrays[f"w{i}"] for i in range(len(layer.weights))])
-    if hasattr(layer, "finalize_state"):  # Normalization's weights take effect only then
-        layer.finalize_state()
     # Of Keras' layers, some do not accept `training` at all.
     keywords = {"training": True} if settings["training"] else {}
     y = np.asarray(layer(arrays["x"], **keywords))
