@@ -78,7 +78,8 @@ class Normalization(Layer):
             self.mean = self.add_weight("mean", (size,), "zeros", trainable=False)
             self.variance = self.add_weight("variance", (size,), "ones", trainable=False)
             # Keras saves a count, which nothing reads.
-            self.count = self.add_weight("count", (), "zeros", trainable=False)
+            self.count = Variable(0, "count", f"{self.name}/count", False, dtype="int32")
+            self._own.append(self.count)
             return
         self.mean = self._given("mean", self.input_mean, size)
         self.variance = self._given("variance", self.input_variance, size)
