@@ -109,6 +109,7 @@ OPTIMIZERS = {
     "adamw": lambda: keras.optimizers.AdamW(),
     "rmsprop": lambda: keras.optimizers.RMSprop(momentum=0.5, centered=True),
     "clipped": lambda: keras.optimizers.Adam(clipnorm=1.0),
+    "averaged": lambda: keras.optimizers.Adam(use_ema=True, ema_overwrite_frequency=2),
 }
 
 

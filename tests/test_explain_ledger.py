@@ -241,6 +241,7 @@ OPTIMIZERS = [
     optimizers.Adagrad(0.01, weight_decay=0.01),
     optimizers.Adadelta(0.1),
     optimizers.Lion(0.001),
+    optimizers.Adagrad(0.01, use_ema=True, ema_overwrite_frequency=1),
 ]
 
 

@@ -309,7 +309,7 @@ def without_input(config):
         ),
         (option_set(kernel_initializer=obj("keras.initializers", "open")), "which is not known"),
         (option_set(kernel_regularizer=obj("pathlib", "Path")), "which is not known"),
-        (option_set(kernel_constraint=obj("keras.constraints", "MaxNorm")), "which is not known"),
+        (option_set(kernel_constraint=obj("keras.constraints", "Constraint")), "is not known"),
         (layer_set(module="os", class_name="system"), r"os\.system, which is not known"),
         (layer_set(module="os"), r"os\.Dense, which is not known"),
         (layer_set(module=None), r"None\.Dense, which is not known"),
@@ -335,7 +335,7 @@ def without_input(config):
         (lambda c: c.update(compile_config=["sgd"]), "compile_config is not an object"),
         # Options.
         (option_set(surprise=1), "dense.*surprise"),
-        (option_set(kernel_constraint="max_norm"), "dense.*kernel_constraint"),
+        (option_set(kernel_constraint="max_nrm"), "Unknown constraint 'max_nrm'"),
         (option_set(lora_rank=4), "dense.*lora_rank"),
         (option_set(units="many"), "dense.*units"),
         (option_set(units=None), "dense.*units"),

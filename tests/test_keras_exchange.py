@@ -73,7 +73,7 @@ def test_from_keras_with_every_optimizer(keras_oracle, tmp_path, optimizer):
     check_opened(model, arrays)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "constrained"])
 def test_from_keras(keras_oracle, tmp_path, name):
     path = tmp_path / "m.keras"
     arrays, layers = saved_models.save(keras_oracle, name, path, seed=1)
@@ -124,7 +124,7 @@ def test_to_keras_with_every_optimizer(keras_oracle, tmp_path, optimizer):
     check_sent(keras_oracle, model, arrays, tmp_path / "m.keras")
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "constrained"])
 def test_to_keras(keras_oracle, tmp_path, name):
     model, arrays = prepared(name)
     save_model(model, tmp_path / "m.keras")

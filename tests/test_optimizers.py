@@ -120,6 +120,16 @@ def lion(seen, g, rate, step):
     return -rate * np.sign(0.9 * m + 0.1 * g)
 
 
+def averaged(seen, g, rate, step):
+    """The running mean takes the weight's place at every third step, both less the first weight."""
+    before = seen.get("now", 0.0)
+    now = before - rate * g
+    keep = 0.8 if step > 1 else 0.0
+    seen["mean"] = keep * seen.get("mean", 0.0) + (1 - keep) * now
+    seen["now"] = now if step % 3 else seen["mean"]
+    return seen["now"] - before
+
+
 def by_norm(gradients):
     return [g if np.linalg.norm(g) <= 1 else g / np.linalg.norm(g) for g in gradients]
 
@@ -146,6 +156,12 @@ FAMILY = {
     "adamax": (Adamax(0.01), adamax, 0.01, None),
     "nadam": (Nadam(0.01), nadam, 0.01, None),
     "lion": (Lion(0.01, weight_decay=0.1), lion, 0.01, None),
+    "averaged": (
+        SGD(0.1, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=3),
+        averaged,
+        0.1,
+        None,
+    ),
     "clipnorm": (SGD(0.1, momentum=0.9, clipnorm=1.0), momentum, 0.1, by_norm),
     "clipvalue": (SGD(0.1, clipvalue=0.5), sgd, 0.1, by_value),
     "global_clipnorm": (Adam(0.01, global_clipnorm=1.0), adam, 0.01, by_global_norm),
@@ -249,6 +265,16 @@ def test_what_does_not_decay():
         optimizer.exclude_from_weight_decay(var_names=["kernel"])
 
 
+def test_running_means_take_the_place_of_the_weights_in_the_end():
+    weight = Variable([0.0])
+    optimizer = SGD(1.0, use_ema=True, ema_momentum=0.5)
+    for _ in range(3):
+        optimizer.apply([-np.ones(1, "f4")], [weight])
+    assert weight.value[0] == 3
+    optimizer.finalize_variable_values([weight])
+    assert weight.value[0] == 2.25  # ((1 + 2) / 2 + 3) / 2
+
+
 def test_a_gradient_that_is_none_leaves_its_variable_alone():
     one, two = Variable([1.0]), Variable([1.0])
     assert SGD(1.0).apply_gradients([(None, one), (np.ones(1, "f4"), two)]) == 1
@@ -305,8 +331,12 @@ def test_misuse_is_refused():
     g = np.ones(2, "f4")
     with pytest.raises(ArgumentError, match=r"clipnorm=1.0 and clipvalue=2.0"):
         SGD(clipnorm=1.0, clipvalue=2.0)
-    with pytest.raises(ArgumentError, match="use_ema"):
-        Adam(use_ema=True)
+    with pytest.raises(ArgumentError, match="ema_momentum from 0 to 1"):
+        Adam(use_ema=True, ema_momentum=1.5)
+    with pytest.raises(ArgumentError, match="ema_overwrite_frequency"):
+        Adam(use_ema=True, ema_overwrite_frequency=0)
+    with pytest.raises(ArgumentError, match="gradient_accumulation_steps=2 is not offered"):
+        Adam(gradient_accumulation_steps=2)
     with pytest.raises(ArgumentError, match="no option 'decay'"):
         Adam(decay=0.1)
     with pytest.raises(ArgumentError, match="momentum"):

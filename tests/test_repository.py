@@ -113,7 +113,7 @@ LEVELS = [
     {"ops"},
     {"random", "graph", "_registry"},
     {"compiler"},
-    {"initializers", "regularizers", "activations"},
+    {"initializers", "regularizers", "constraints", "activations"},
     {"layers", "losses", "metrics", "optimizers", "callbacks"},
     {"data", "formats", "models", "datasets", "utils", "backend", "saving"},
     {"testing", "architectures", "plots", "explain", "sklearn"},

@@ -112,6 +112,29 @@ def classifier(k):
     )
 
 
+def constrained(k):
+    """Every constraint, on every kind of weight that may have one."""
+    L, C = k.layers, k.constraints
+    return k.Sequential(
+        [
+            k.Input((8, 8, 2)),
+            L.Conv2D(4, 3, kernel_constraint=C.MaxNorm(1.0, [0, 1, 2]), bias_constraint="non_neg"),
+            L.BatchNormalization(
+                gamma_constraint=C.MinMaxNorm(0.5, 1.5, 0.5), beta_constraint="non_neg"
+            ),
+            L.DepthwiseConv2D(2, depthwise_constraint=C.UnitNorm([0, 1])),
+            L.PReLU(alpha_constraint=C.NonNeg()),
+            L.SeparableConv2D(
+                3, 2, depthwise_constraint="unit_norm", pointwise_constraint="max_norm"
+            ),
+            L.Flatten(),
+            L.LayerNormalization(gamma_constraint="non_neg"),
+            L.Dense(3, "softmax", kernel_constraint=C.MaxNorm(0.5)),
+        ],
+        name="constrained",
+    )
+
+
 def random_graph(k, seed):
     """A random graph of layers of one shape, shared and nested ones among them."""
     L = k.layers
@@ -153,6 +176,9 @@ def optimizer(k, name):
         "centered": lambda: O.RMSprop(0.005, momentum=0.5, centered=True),
         "nadam": lambda: O.Nadam(0.01),
         "adagrad": lambda: O.Adagrad(0.05),
+        "averaged": lambda: O.SGD(
+            0.1, momentum=0.5, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=4
+        ),
         "scheduled": lambda: O.Adam(O.schedules.ExponentialDecay(0.02, 3, 0.5)),
         "warmup": lambda: O.SGD(
             O.schedules.CosineDecay(0.0, 20, warmup_target=0.1, warmup_steps=3)

@@ -452,7 +452,7 @@ class Plan:
                 given = [compiled.builder.view(v) for v in node.inputs]
                 updates += zip(node.updates, node.op.state_updates(*given), strict=True)
         if stepped:
-            optimizer.iterations += 1
+            optimizer.finish_step(compiled.variables)
         elif optimizer is not None:
             optimizer.apply(self.gradients(), compiled.variables)
         for variable, new in updates:

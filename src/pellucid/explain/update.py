@@ -14,7 +14,7 @@ from pellucid.explain.ledger import Ledger
 from pellucid.explain.terms import Part, Place
 from pellucid.graph import Node, Value, Variable
 from pellucid.ops._operation import Array
-from pellucid.ops._terms import Cell, Expression
+from pellucid.ops._terms import Cell, Expression, Named
 
 if TYPE_CHECKING:
     from pellucid.explain.trace import Trace
@@ -54,7 +54,7 @@ class Update:
                 value: {slot: array.copy() for slot, array in slots.items()}
                 for value, slots in self._slots.items()
             }
-        self._names = [slot for group in self.optimizer.slot_groups for slot in group]
+        self._names = self.optimizer.slot_names
         self._norms: dict[Value, float] = {}
         self._states = self._state_nodes()
 
@@ -79,11 +79,11 @@ class Update:
         if quantity in self._names:
             return self._memory(value)[quantity]
         assert after == "updated"
-        gradient = self.trace.require_gradients().array(value)
-        new, slots = self._tried(
-            value, self.trace.recording.array(value), gradient, self._memory(value), rate
-        )
-        return slots[slot] if slot else new
+        new, slots = self._stepped(value, rate)
+        constraint = self.trained[value].constraint
+        if slot:
+            return slots[slot]
+        return new if constraint is None else constraint(new)
 
     def ledger(self, address: Address) -> Ledger:
         """Return the account of the learning rate, a slot, or an updated number."""
@@ -124,11 +124,16 @@ class Update:
         }
         slot = address.quantity.rpartition(".")[0]
         expression: Expression = kept[slot] if slot else own
-        result = slots[slot] if slot else recorded
+        result = float((slots[slot] if slot else recorded)[0])
+        constraint = self.trained[value].constraint
+        if constraint is not None and not slot:
+            whole, _ = self._stepped(value)
+            result = float(constraint(whole)[cell])
+            expression = constraint.terms(Named("stepped", expression), whole, cell)
         return Ledger(
             trace,
             address,
-            float(result[0]),
+            result,
             [Part(expression, places)],
             operation=self.optimizer.name,
             layer=trace.layer_of(value),
@@ -143,6 +148,12 @@ class Update:
     def loss_after(self) -> float:
         """Return the loss on the recorded samples after the step."""
         return self.loss_with({value: self.array(value, "updated") for value in self.trained})
+
+    def _stepped(self, value: Value, rate: float | None = None) -> tuple[Array, dict[str, Array]]:
+        """Return a whole weight and its slots after the step, before any constraint."""
+        weights = self.trace.recording.array(value)
+        gradient = self.trace.require_gradients().array(value)
+        return self._tried(value, weights, gradient, self._memory(value), rate)
 
     def _tried(
         self,

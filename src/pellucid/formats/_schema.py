@@ -44,6 +44,7 @@ _MODEL_KEYS = {
     "output_layers",
 }
 _OBJECT_MODULES = {
+    "keras.constraints": "pellucid.constraints",
     "keras.initializers": "pellucid.initializers",
     "keras.regularizers": "pellucid.regularizers",
     "keras.optimizers.schedules": "pellucid.optimizers.schedules",

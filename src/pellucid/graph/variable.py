@@ -23,6 +23,7 @@ class Variable:
         path: The layer's name and its own: "conv2d/kernel".
         trainable: Whether optimisers may change it.
         regularizer: The penalty on it, or None.
+        constraint: What it is brought back to after each step, or None.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Variable:
         trainable: bool = True,
         regularizer: Any = None,
         dtype: npt.DTypeLike = "float32",
+        constraint: Any = None,
     ) -> None:
         self._value: Array = np.array(value, dtype=dtype, order="C")
         self.name = name
         self.path = path or name
         self.trainable = trainable
         self.regularizer = regularizer
+        self.constraint = constraint
 
     @property
     def value(self) -> Array:

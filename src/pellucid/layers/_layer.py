@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from pellucid import initializers, regularizers
+from pellucid import constraints, initializers, regularizers
 from pellucid.errors import ArgumentError, NotBuiltError, ShapeError, TypeMismatchError
 from pellucid.graph import Program, Tracer, Variable
 from pellucid.graph import reference as engine
@@ -31,6 +31,8 @@ class LayerOptions(TypedDict, total=False):
         dtype: The type of its numbers: "float32".
         input_shape: The shape of one input, without the batch; for a model's first layer.
         input_dim: The same for an input that is a row of numbers: how many.
+        kernel_constraint: What the kernel is brought back to after each step, for layers that have
+            one; likewise the others for layers that have such weights.
     """
 
     name: str | None
@@ -38,7 +40,16 @@ class LayerOptions(TypedDict, total=False):
     dtype: Any
     input_shape: Sequence[int | None] | None
     input_dim: int | None
+    kernel_constraint: Any
+    bias_constraint: Any
+    depthwise_constraint: Any
+    pointwise_constraint: Any
+    gamma_constraint: Any
+    beta_constraint: Any
+    alpha_constraint: Any
 
+
+_OWN_OPTIONS = {"name", "trainable", "dtype", "input_shape", "input_dim"}
 
 KERAS_ONLY: Mapping[str, Any] = {
     "activity_regularizer": None,
@@ -79,6 +90,8 @@ class Layer:
     """Arguments that Keras' layer has, with the one value that they can have here.
 
     They may be given, and stand in the configuration, as Keras expects."""
+    constrainable: ClassVar[tuple[str, ...]] = ()
+    """The options among `LayerOptions` that are constraints of this layer's weights."""
 
     def __init__(self, **options: Unpack[LayerOptions]) -> None:
         self._refuse_unsupported(dict(options))
@@ -91,6 +104,9 @@ class Layer:
         dim = options.get("input_dim")
         shape = options.get("input_shape") if dim is None else (dim,)
         self.declared_input_shape = None if shape is None else tuple(shape)
+        given: Mapping[str, Any] = options
+        for constraint in self.constrainable:
+            setattr(self, constraint, constraints.get(given.get(constraint)))
         self.built = False
         self.calls: list[LayerCall] = []
         self._own: list[Variable] = []
@@ -114,6 +130,7 @@ class Layer:
         initializer: Any = "glorot_uniform",
         regularizer: Any = None,
         trainable: bool = True,
+        constraint: Any = None,
     ) -> Variable:
         """Return a new weight of this layer.
 
@@ -133,7 +150,13 @@ class Layer:
                 f"{tuple(shape)}, but returned one of shape {np.shape(value)}."
             )
         variable = Variable(
-            value, name, f"{self.name}/{name}", trainable, regularizers.get(regularizer), self.dtype
+            value,
+            name,
+            f"{self.name}/{name}",
+            trainable,
+            regularizers.get(regularizer),
+            self.dtype,
+            constraints.get(constraint),
         )
         self._own.append(variable)
         return variable
@@ -335,6 +358,8 @@ class Layer:
         for parameter in inspect.signature(type(self).__init__).parameters.values():
             if parameter.name != "self" and parameter.kind != parameter.VAR_KEYWORD:
                 config[parameter.name] = as_config(getattr(self, parameter.name))
+        for constraint in self.constrainable:
+            config[constraint] = as_config(getattr(self, constraint))
         return config | dict(self.keras_only)
 
     @classmethod
@@ -362,7 +387,7 @@ class Layer:
                     f"{layer}: {key}={value!r} is not supported; leave it out, or give "
                     f"{only[key]!r}."
                 )
-            if key not in only and key not in LayerOptions.__annotations__:
+            if key not in only and key not in _OWN_OPTIONS and key not in self.constrainable:
                 raise ArgumentError(f"{layer}: unknown argument {key!r}.")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -379,6 +404,8 @@ def as_config(value: Any) -> Any:
         return initializers.serialize(value)
     if isinstance(value, regularizers.Regularizer):
         return regularizers.serialize(value)
+    if isinstance(value, constraints.Constraint):
+        return constraints.serialize(value)
     if isinstance(value, Layer):
         return serialize(value)
     if isinstance(value, list | tuple):

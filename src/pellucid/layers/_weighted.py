@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pellucid import initializers, regularizers
+from pellucid.constraints import Constraint
 from pellucid.graph import Tracer, Value, Variable
 from pellucid.layers import _activation
 from pellucid.layers._layer import Layer, LayerOptions
@@ -16,6 +17,9 @@ __all__ = ["WeightedLayer"]
 class WeightedLayer(Layer):
     """The base of layers that multiply by weights, add a bias and apply an activation."""
 
+    constrainable: ClassVar[tuple[str, ...]] = ("kernel_constraint", "bias_constraint")
+    kernel_constraint: Constraint | None
+    bias_constraint: Constraint | None
     bias: Variable | None
 
     def __init__(
@@ -42,7 +46,11 @@ class WeightedLayer(Layer):
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
-                "bias", (size,), self.bias_initializer, self.bias_regularizer
+                "bias",
+                (size,),
+                self.bias_initializer,
+                self.bias_regularizer,
+                constraint=self.bias_constraint,
             )
 
     def finish(self, g: Tracer, op: Operation, *inputs: Value) -> Value:

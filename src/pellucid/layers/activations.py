@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Unpack
 
 from pellucid import initializers, regularizers
+from pellucid.constraints import Constraint
 from pellucid.errors import ArgumentError, ShapeError
 from pellucid.graph import Tracer, Value
 from pellucid.layers._arguments import number, positive
@@ -124,7 +125,7 @@ class PReLU(Layer):
         alpha_regularizer: The penalty on the slopes.
         shared_axes: The axes along which one slope holds, counted from 1: [1, 2] gives images one
             slope for each channel.
-        **options: name, trainable, dtype, input_shape.
+        **options: alpha_constraint; name, trainable, dtype, input_shape.
 
     Raises:
         ArgumentError: `shared_axes` is not a list of axes.
@@ -136,7 +137,8 @@ class PReLU(Layer):
     array([[-1.,  2.]], dtype=float32)
     """
 
-    keras_only: ClassVar[Mapping[str, Any]] = {"alpha_constraint": None}
+    constrainable: ClassVar[tuple[str, ...]] = ("alpha_constraint",)
+    alpha_constraint: Constraint | None
 
     def __init__(
         self,
@@ -168,7 +170,13 @@ class PReLU(Layer):
                 f"{self.name}: sizes that do not share a slope must be known to make the weights, "
                 f"received shape {input_shape}. Add the unknown axes to shared_axes."
             )
-        self.alpha = self.add_weight("alpha", known, self.alpha_initializer, self.alpha_regularizer)
+        self.alpha = self.add_weight(
+            "alpha",
+            known,
+            self.alpha_initializer,
+            self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
 
     def call(self, g: Tracer, x: Value) -> Value:
         """Apply the function."""

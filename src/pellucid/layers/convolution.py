@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
 from pellucid import initializers, regularizers
+from pellucid.constraints import Constraint
 from pellucid.errors import ArgumentError, ShapeError
 from pellucid.graph import Tracer, Value
 from pellucid.layers._arguments import choice, image_channels, padding_argument, pair, positive
@@ -30,6 +31,8 @@ __all__ = [
 
 class _Convolution(WeightedLayer):
     """The arguments that all convolutions have."""
+
+    keras_only: ClassVar[Mapping[str, Any]] = {"activity_regularizer": None}
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class Conv2D(_Convolution):
         bias_initializer: What the bias starts as; (filters,).
         kernel_regularizer: The penalty on the kernel.
         bias_regularizer: The penalty on the bias.
-        **options: name, trainable, dtype, input_shape.
+        **options: kernel_constraint, bias_constraint; name, trainable, dtype, input_shape.
 
     Raises:
         ArgumentError: An argument is not what it should be.
@@ -86,12 +89,6 @@ class Conv2D(_Convolution):
     >>> [weight.shape for weight in layer.weights]
     [(3, 3, 1, 8), (8,)]
     """
-
-    keras_only: ClassVar[Mapping[str, Any]] = {
-        "activity_regularizer": None,
-        "kernel_constraint": None,
-        "bias_constraint": None,
-    }
 
     def __init__(
         self,
@@ -145,6 +142,7 @@ class Conv2D(_Convolution):
             (*self.kernel_size, channels // self.groups, self.filters),
             self.kernel_initializer,
             self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         self.add_bias(self.filters)
 
@@ -172,7 +170,7 @@ class DepthwiseConv2D(_Convolution):
         bias_initializer: What the bias starts as; (C · depth_multiplier,).
         depthwise_regularizer: The penalty on the kernel.
         bias_regularizer: The penalty on the bias.
-        **options: name, trainable, dtype, input_shape.
+        **options: depthwise_constraint, bias_constraint; name, trainable, dtype, input_shape.
 
     Raises:
         ArgumentError: An argument is not what it should be.
@@ -183,11 +181,8 @@ class DepthwiseConv2D(_Convolution):
     (1, 6, 6, 6)
     """
 
-    keras_only: ClassVar[Mapping[str, Any]] = {
-        "activity_regularizer": None,
-        "depthwise_constraint": None,
-        "bias_constraint": None,
-    }
+    constrainable: ClassVar[tuple[str, ...]] = ("depthwise_constraint", "bias_constraint")
+    depthwise_constraint: Constraint | None
 
     def __init__(
         self,
@@ -230,6 +225,7 @@ class DepthwiseConv2D(_Convolution):
             (*self.kernel_size, channels, self.depth_multiplier),
             self.depthwise_initializer,
             self.depthwise_regularizer,
+            constraint=self.depthwise_constraint,
         )
         self.add_bias(channels * self.depth_multiplier)
 
@@ -259,7 +255,8 @@ class SeparableConv2D(_Convolution):
         depthwise_regularizer: The penalty on the first kernel.
         pointwise_regularizer: The penalty on the second kernel.
         bias_regularizer: The penalty on the bias.
-        **options: name, trainable, dtype, input_shape.
+        **options: depthwise_constraint, pointwise_constraint, bias_constraint; name, trainable,
+            dtype, input_shape.
 
     Raises:
         ArgumentError: An argument is not what it should be.
@@ -272,12 +269,13 @@ class SeparableConv2D(_Convolution):
     (1, 6, 6, 16)
     """
 
-    keras_only: ClassVar[Mapping[str, Any]] = {
-        "activity_regularizer": None,
-        "depthwise_constraint": None,
-        "pointwise_constraint": None,
-        "bias_constraint": None,
-    }
+    constrainable: ClassVar[tuple[str, ...]] = (
+        "depthwise_constraint",
+        "pointwise_constraint",
+        "bias_constraint",
+    )
+    depthwise_constraint: Constraint | None
+    pointwise_constraint: Constraint | None
 
     def __init__(
         self,
@@ -326,12 +324,14 @@ class SeparableConv2D(_Convolution):
             (*self.kernel_size, channels, self.depth_multiplier),
             self.depthwise_initializer,
             self.depthwise_regularizer,
+            constraint=self.depthwise_constraint,
         )
         self.pointwise_kernel = self.add_weight(
             "pointwise_kernel",
             (1, 1, channels * self.depth_multiplier, self.filters),
             self.pointwise_initializer,
             self.pointwise_regularizer,
+            constraint=self.pointwise_constraint,
         )
         self.add_bias(self.filters)
 
@@ -364,7 +364,7 @@ class Conv2DTranspose(_Convolution):
         bias_initializer: What the bias starts as; (filters,).
         kernel_regularizer: The penalty on the kernel.
         bias_regularizer: The penalty on the bias.
-        **options: name, trainable, dtype, input_shape.
+        **options: kernel_constraint, bias_constraint; name, trainable, dtype, input_shape.
 
     Raises:
         ArgumentError: An argument is not what it should be.
@@ -376,8 +376,6 @@ class Conv2DTranspose(_Convolution):
     >>> Conv2DTranspose(4, 3, strides=2, padding="same")(np.zeros((1, 7, 7, 8))).shape
     (1, 14, 14, 4)
     """
-
-    keras_only: ClassVar[Mapping[str, Any]] = Conv2D.keras_only
 
     def __init__(
         self,
@@ -427,6 +425,7 @@ class Conv2DTranspose(_Convolution):
             (*self.kernel_size, self.filters, channels),
             self.kernel_initializer,
             self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         self.add_bias(self.filters)
 

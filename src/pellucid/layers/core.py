@@ -34,7 +34,7 @@ class Dense(WeightedLayer):
         bias_initializer: What the bias starts as; (units,).
         kernel_regularizer: The penalty on the kernel.
         bias_regularizer: The penalty on the bias.
-        **options: name, trainable, dtype, input_shape.
+        **options: kernel_constraint, bias_constraint; name, trainable, dtype, input_shape.
 
     Raises:
         ArgumentError: An argument is not what it should be.
@@ -45,11 +45,7 @@ class Dense(WeightedLayer):
     (2, 10)
     """
 
-    keras_only: ClassVar[Mapping[str, Any]] = {
-        "kernel_constraint": None,
-        "bias_constraint": None,
-        "quantization_config": None,
-    }
+    keras_only: ClassVar[Mapping[str, Any]] = {"quantization_config": None}
 
     def __init__(
         self,
@@ -74,6 +70,7 @@ class Dense(WeightedLayer):
             (last_axis(self.name, input_shape), self.units),
             self.kernel_initializer,
             self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         self.add_bias(self.units)
 

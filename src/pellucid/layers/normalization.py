@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
 from pellucid import initializers, regularizers
+from pellucid.constraints import Constraint
 from pellucid.errors import ShapeError
 from pellucid.graph import Tracer, Value, Variable
 from pellucid.layers._arguments import axes_argument, normal_axis
@@ -28,6 +29,10 @@ __all__ = [
 
 class _Normalization(Layer):
     """A scale γ and an offset β after the normalisation."""
+
+    constrainable: ClassVar[tuple[str, ...]] = ("beta_constraint", "gamma_constraint")
+    beta_constraint: Constraint | None
+    gamma_constraint: Constraint | None
 
     def __init__(
         self,
@@ -53,10 +58,20 @@ class _Normalization(Layer):
         """Make γ and β, as far as they are wanted."""
         if self.scale:
             self.gamma = self.add_weight(
-                "gamma", shape, self.gamma_initializer, self.gamma_regularizer
+                "gamma",
+                shape,
+                self.gamma_initializer,
+                self.gamma_regularizer,
+                constraint=self.gamma_constraint,
             )
         if self.center:
-            self.beta = self.add_weight("beta", shape, self.beta_initializer, self.beta_regularizer)
+            self.beta = self.add_weight(
+                "beta",
+                shape,
+                self.beta_initializer,
+                self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )
 
     def scale_and_offset(self, g: Tracer) -> tuple[Value | None, Value | None]:
         """Return γ and β as values."""
@@ -88,7 +103,7 @@ class BatchNormalization(_Normalization):
         moving_variance_initializer: What the running variance starts as; (C,).
         beta_regularizer: The penalty on β.
         gamma_regularizer: The penalty on γ.
-        **options: name, trainable, dtype, input_shape.
+        **options: beta_constraint, gamma_constraint; name, trainable, dtype, input_shape.
 
     Raises:
         ArgumentError: An argument is not what it should be.
@@ -106,8 +121,6 @@ class BatchNormalization(_Normalization):
     """
 
     keras_only: ClassVar[Mapping[str, Any]] = {
-        "beta_constraint": None,
-        "gamma_constraint": None,
         "synchronized": False,
         "renorm": False,
         "renorm_clipping": None,
@@ -188,7 +201,7 @@ class LayerNormalization(_Normalization):
         gamma_initializer: What γ starts as; the sizes of the axes.
         beta_regularizer: The penalty on β.
         gamma_regularizer: The penalty on γ.
-        **options: name, trainable, dtype, input_shape.
+        **options: beta_constraint, gamma_constraint; name, trainable, dtype, input_shape.
 
     Raises:
         ArgumentError: An argument is not what it should be.
@@ -200,11 +213,7 @@ class LayerNormalization(_Normalization):
     array([[-1.,  1.]], dtype=float32)
     """
 
-    keras_only: ClassVar[Mapping[str, Any]] = {
-        "rms_scaling": False,
-        "beta_constraint": None,
-        "gamma_constraint": None,
-    }
+    keras_only: ClassVar[Mapping[str, Any]] = {"rms_scaling": False}
 
     def __init__(
         self,
@@ -258,7 +267,7 @@ class GroupNormalization(_Normalization):
         gamma_initializer: What γ starts as; (C,).
         beta_regularizer: The penalty on β.
         gamma_regularizer: The penalty on γ.
-        **options: name, trainable, dtype, input_shape.
+        **options: beta_constraint, gamma_constraint; name, trainable, dtype, input_shape.
 
     Raises:
         ArgumentError: An argument is not what it should be.
@@ -269,8 +278,6 @@ class GroupNormalization(_Normalization):
     >>> GroupNormalization(2, epsilon=1e-12)([[1.0, 3.0, 5.0, 9.0]])
     array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
-
-    keras_only: ClassVar[Mapping[str, Any]] = {"beta_constraint": None, "gamma_constraint": None}
 
     def __init__(
         self,

@@ -259,6 +259,8 @@ class Trainer(Network):
             calls.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
+        if epochs:
+            self.optimizer.finalize_variable_values(self.trainable_weights)
         calls.on_train_end(logs)
         return self.history
 

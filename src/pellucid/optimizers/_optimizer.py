@@ -45,9 +45,6 @@ _CHUNK = 32768
 """Numbers at a time: weights, gradient, slots and scratch together fit a second-level cache."""
 
 _NOT_OFFERED: Config = {
-    "use_ema": False,
-    "ema_momentum": 0.99,
-    "ema_overwrite_frequency": None,
     "loss_scale_factor": None,
     "gradient_accumulation_steps": None,
 }
@@ -64,7 +61,12 @@ class Optimizer:
         clipvalue: The greatest size of each number of a gradient.
         global_clipnorm: The greatest length of all gradients taken together.
         name: The optimiser's name; by default its class's in snake_case.
-        **options: `use_ema` and its kin, known to Keras and not offered here.
+        use_ema: Whether to keep a running mean of each variable, which takes the variable's place
+            when `fit` ends: average := ema_momentum · average + (1 − ema_momentum) · w.
+        ema_momentum: How much of the running means is kept at each step.
+        ema_overwrite_frequency: After so many steps each, the means take the variables' places
+            while training goes on; None for never.
+        **options: Options of Keras' that are not offered here, with the values that are.
 
     Attributes:
         iterations: How many steps were made.
@@ -81,13 +83,16 @@ class Optimizer:
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
         name: str | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
         **options: object,
     ) -> None:
         self.name = name or snake_case(type(self).__name__)
         for option, value in options.items():
             if option not in _NOT_OFFERED:
                 raise ArgumentError(f"{self.name}: there is no option {option!r}.")
-            if option != "ema_momentum" and value != _NOT_OFFERED[option]:
+            if value != _NOT_OFFERED[option]:
                 raise ArgumentError(
                     f"{self.name}: {option}={value!r} is not offered; leave it out or give "
                     f"{_NOT_OFFERED[option]!r}."
@@ -110,6 +115,16 @@ class Optimizer:
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
+        self._require_number("ema_momentum", ema_momentum)
+        often = ema_overwrite_frequency
+        if ema_momentum > 1 or not (often is None or (isinstance(often, int) and often >= 1)):
+            raise ArgumentError(
+                f"{self.name}: expected ema_momentum from 0 to 1 and ema_overwrite_frequency as a "
+                f"whole number of at least 1 or None, received {ema_momentum!r} and {often!r}."
+            )
+        self.use_ema = bool(use_ema)
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = often
         self.iterations = 0
         self.built = False
         self._schedule: schedules.LearningRateSchedule | None = None
@@ -264,7 +279,20 @@ class Optimizer:
         for norm, (gradient, variable) in zip(norms, pairs, strict=True):
             slots = self._slots[id(variable)]
             self._advance(variable, variable.value, gradient, slots, rate, norm)
+        self.finish_step(variable for _, variable in pairs)
+
+    def finish_step(self, variables: Iterable[Variable]) -> None:
+        """Bring variables that were changed back to what is allowed, and count the step."""
+        for variable in variables:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable.value))
         self.iterations += 1
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
+        """Give variables their running means, where these are kept; `fit` does so at its end."""
+        if self.use_ema and self.iterations:
+            for variable in var_list:
+                variable.assign(self._slots[id(variable)]["average"])
 
     def tried(
         self,
@@ -306,7 +334,16 @@ class Optimizer:
         if decay:
             taken = Product((MINUS, weight, Constant("weight_decay", decay), learning_rate))
             new = Sum((weight, taken, *new.terms[1:]))
-        return new, new_slots
+        if not self.use_ema:
+            return new, new_slots
+        keep = self._kept_of_average
+        new_slots["average"] = average = Sum(
+            (
+                Product((Constant("ema_momentum", keep), slots["average"])),
+                Product((Constant("1 − ema_momentum", 1 - keep), Named("new weight", new))),
+            )
+        )
+        return (average if self._overwrites else new), new_slots
 
     def slots_of(self, variable: Variable) -> dict[str, Array]:
         """Return the slots of a variable by name, as they are or as they will begin."""
@@ -318,8 +355,16 @@ class Optimizer:
         self, shape: tuple[int, ...], dtype: npt.DTypeLike = "float32"
     ) -> dict[str, Array]:
         """Return the slots of a variable of this shape before the first step."""
-        names = [slot for group in self.slot_groups for slot in group]
-        return {slot: np.full(shape, self.slot_start(slot), dtype) for slot in names}
+        return {slot: np.full(shape, self.slot_start(slot), dtype) for slot in self.slot_names}
+
+    @property
+    def slot_names(self) -> list[str]:
+        """The names of all slots of a variable."""
+        return [slot for group in self._groups for slot in group]
+
+    @property
+    def _groups(self) -> tuple[tuple[str, ...], ...]:
+        return ((("average",),) if self.use_ema else ()) + self.slot_groups
 
     def _advance(
         self,
@@ -342,7 +387,25 @@ class Optimizer:
                 np.multiply(some, decay, out=room[0])
                 np.multiply(room[0], rate, out=room[0])
                 some -= room[0]
-            self.update_step(part, some, dict(zip(slots, own, strict=True)), rate, room[:2])
+            parts = dict(zip(slots, own, strict=True))
+            self.update_step(part, some, parts, rate, room[:2])
+            if self.use_ema:
+                average, keep = parts["average"], self._kept_of_average
+                average *= keep
+                average += np.multiply(some, 1 - keep, out=room[0])
+                if self._overwrites:
+                    some[...] = average
+
+    @property
+    def _kept_of_average(self) -> float:
+        """How much of the running means this step keeps: the first one begins them."""
+        return self.ema_momentum if self.iterations else 0.0
+
+    @property
+    def _overwrites(self) -> bool:
+        """Whether the running means take the variables' places after this step."""
+        often = self.ema_overwrite_frequency
+        return often is not None and (self.iterations + 1) % often == 0
 
     def decay_of(self, variable: Variable) -> float:
         """Return the share of a variable, times the rate, that a step takes off it."""
@@ -415,6 +478,9 @@ class Optimizer:
             "clipnorm": self.clipnorm,
             "global_clipnorm": self.global_clipnorm,
             "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
             **_NOT_OFFERED,
         }
 
@@ -439,7 +505,7 @@ class Optimizer:
             )
 
     def _named_slots(self) -> Iterator[tuple[str, Array]]:
-        for group in self.slot_groups:
+        for group in self._groups:
             for variable in self._trained:
                 path = variable.path.replace("/", "_")
                 for slot in group:

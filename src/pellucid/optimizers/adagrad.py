@@ -65,8 +65,7 @@ class Adagrad(Optimizer):
 
     def slot_start(self, slot: str) -> float:
         """Return what the sum of the squares begins at."""
-        del slot
-        return self.initial_accumulator_value
+        return self.initial_accumulator_value if slot == "accumulator" else 0.0
 
     def update_step(
         self, gradient: Array, weights: Array, slots: Slots, learning_rate: float, scratch: Array

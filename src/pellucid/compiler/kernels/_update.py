@@ -113,7 +113,8 @@ def update_of(optimizer: Any) -> Update | None:
     """Return the compiled step of an optimiser; None if it has to run by itself."""
     from pellucid.optimizers import SGD, Adam, AdamW, RMSprop
 
-    if optimizer.clipnorm or optimizer.global_clipnorm or optimizer.clipvalue:
+    clips = optimizer.clipnorm or optimizer.global_clipnorm or optimizer.clipvalue
+    if clips or optimizer.use_ema:
         return None
     if type(optimizer) is SGD:
         return Update(
