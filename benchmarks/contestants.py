@@ -94,6 +94,7 @@ class Worker:
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "TORCHINDUCTOR_CACHE_DIR": str(cache / "torch"),
             "XDG_CACHE_HOME": str(cache),  # where Pellucid keeps what it compiled
+            "PYTHONDONTWRITEBYTECODE": "",  # what is installed has its bytecode
             "PELLUCID_THREADS": number,
             "BENCH_THREADS": number,
             "PYTHONPATH": str(PROJECT / "src") if contestant.environment is None else "",

@@ -319,6 +319,7 @@ class Function:
         self.lanes = module.width.lanes
         self.vector = f"<{self.lanes} x float>"
         self.lines: list[str] = []
+        self._rooms: list[str] = []
         self._count = 0
         self._block = "entry"
         self.arguments: list[Any] = []
@@ -337,7 +338,14 @@ class Function:
 
     def done(self) -> None:
         """End the function."""
-        self.module.finish("\n".join([self._head, *self.lines, "  ret void", "}\n"]))
+        self.module.finish("\n".join([self._head, *self._rooms, *self.lines, "  ret void", "}\n"]))
+
+    def room(self, count: int) -> Address:
+        """Return memory for so many floats that lasts as long as the call."""
+        self._count += 1
+        name = f"%v{self._count}"
+        self._rooms.append(f"  {name} = alloca [{count} x float], align 64")
+        return Address(self, "float", name)
 
     # Instructions.
 
@@ -590,25 +598,6 @@ class Function:
         self.lines[position:position] = phis
         self.label(after)
         return results
-
-    def carry_any(
-        self,
-        count: Value,
-        initial: Sequence[Value],
-        body: Callable[[Index, list[Value]], Sequence[Value]],
-    ) -> list[Value]:
-        """`carry` for a count that may be 0."""
-        before, some, after = self._block, self.fresh("some"), self.fresh("after")
-        self.branch(count > 0, some, after)
-        self.label(some)
-        results = self.carry(count, initial, body)
-        last = self._block
-        self.jump(after)
-        self.label(after)
-        return [
-            self.value(a.type, f"phi {a.type} [ {a.name}, %{before} ], [ {b.name}, %{last} ]")
-            for a, b in zip(initial, results, strict=True)
-        ]
 
     @contextmanager
     def each(self, count: Index) -> Iterator[Index]:

@@ -12,6 +12,7 @@ The formulas are those of `optimizers/`; the rates come with every step.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -194,6 +195,11 @@ def take_gradient(
     )  # fmt: skip
 
 
+def _size(f: Function, value: Value) -> Value:
+    """Return numbers that are ordered as the absolute values are; those of NaN are the largest."""
+    return f.bits(f.intrinsic("fabs", value), "i32")
+
+
 class Updates:
     """The steps of all variables, for an optimiser that is compiled.
 
@@ -224,9 +230,13 @@ class Updates:
         with f.when(f.population(fine) < f.lanes):
             flag.put(1)
 
-    def within(self, f: Function, value: Value) -> Value:
-        """Return for each lane whether it is at most `LIMIT`; NaN is not."""
-        return f.intrinsic("fabs", value) <= LIMIT
+    def look(self, f: Function, values: Sequence[Value], flag: Address) -> None:
+        """Write that the flag is raised where a number is larger than `LIMIT`, or NaN."""
+        sizes = [_size(f, value) for value in values]
+        self._look(f, functools.reduce(lambda a, b: f.select(a > b, a, b), sizes), flag)
+
+    def _look(self, f: Function, largest: Value, flag: Address) -> None:
+        self.raised(f, largest <= int(np.float32(LIMIT).view(np.int32)), flag)
 
     def guard(self, place: Place) -> Place:
         """Say that the job that makes a place looks at it; return the flag that it has to raise."""
@@ -244,20 +254,20 @@ class Updates:
             left = batch - item * ROWS
             first = source + item * (ROWS * place.stride)
             whole, rest = divmod(place.size, f.lanes)
-            fine = f.constant(1, f"<{f.lanes} x i1>")
+
+            def larger(acc: list[Value], value: Value) -> list[Value]:
+                size = _size(f, value)
+                return [f.select(size > acc[0], size, acc[0])]
 
             def row(r: Index, acc: list[Value]) -> list[Value]:
                 here = first + r * place.stride
                 if whole:
-                    acc = f.carry(
-                        whole, acc,
-                        lambda i, acc: [acc[0] & self.within(f, here.load(i * f.lanes))],
-                    )  # fmt: skip
-                if rest:
-                    acc = [acc[0] & self.within(f, here.load(whole * f.lanes, rest))]
-                return acc
+                    acc = f.carry(whole, acc, lambda i, acc: larger(acc, here.load(i * f.lanes)))
+                return larger(acc, here.load(whole * f.lanes, rest)) if rest else acc
 
-            self.raised(f, f.carry(f.select(left < ROWS, left, ROWS), [fine], row)[0], flag)
+            least = f.constant(0, f"<{f.lanes} x i32>")
+            (largest,) = f.carry(f.select(left < ROWS, left, ROWS), [least], row)
+            self._look(f, largest, flag)
 
         self._b.schedule.add(
             place.name, ("bounded", place.size, place.stride), "item", [place, self._flag], [],
@@ -290,7 +300,7 @@ class Updates:
 
             def emit(f: Function, size: int = size) -> None:
                 source, flag, item, _ = f.arguments
-                total = Address(f, "float", f.line(f"alloca {f.vector}, align 64"))
+                total = f.room(f.lanes)
                 total.store(f.zero())
                 for i, n in vectors_over_block(f, size, item):
                     value = source.load(i, n)

@@ -21,8 +21,6 @@ the others.
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +51,6 @@ SMALL = 16_384
 DEPTH = 128
 BLOCK = 24
 RUN = 8
-"""How many samples are added up between two looks ahead."""
 ROWS = 64
 TURNED_ROWS = 128
 """Rows of samples in a piece of work; more where each piece has to turn its part of the matrix."""
@@ -98,8 +95,7 @@ class _Matrix:
         self.f, self.w, self.row, self.outputs, self.turned = f, w, row, outputs, turned
         self.wide = -(-outputs // f.lanes) * f.lanes
         if turned:
-            room = f.line(f"alloca [{DEPTH * self.wide} x float], align 64")
-            self.panel = Address(f, "float", room)
+            self.panel = f.room(DEPTH * self.wide)
 
     def part(self, begin: Index, length: int) -> tuple[Address, int]:
         """Return where rows begin … of the matrix are, and how far it is from one to the next."""
@@ -131,23 +127,38 @@ def product(
     """
     outputs = matrix.outputs
     counts = [lanes_of(f, i, outputs) for i in range(-(-outputs // f.lanes))]
-    pieces = -(-depth // DEPTH)
-    length = -(-depth // pieces)
-    pieces = -(-depth // length)
+    length, pieces, rest = _pieces(depth, f.lanes if matrix.turned else 1)
 
     def first(size: int) -> list[Value]:
         if bias is None:
             return [f.zero()] * (size * len(counts))
         return [bias.load(f.lanes * i, n) for i, n in enumerate(counts)] * size
 
-    def piece(begin: Index, long: int, last: bool) -> None:
+    def store(sums: list[Value], row: Index) -> None:
+        target = y + row * y_row
+        for k, value in enumerate(sums):
+            r, i = divmod(k, len(counts))
+            target.store(value, r * y_row + f.lanes * i, counts[i])
+
+    def store_last(sums: list[Value], row: Index) -> None:
+        if finish is not None:
+            sums = [
+                finish(value, row + k // len(counts), f.lanes * i, counts[i])
+                for k, value in enumerate(sums)
+                for i in [k % len(counts)]
+            ]
+        store(sums, row)
+        if guard is not None:
+            guard(sums)
+
+    def piece(begin: Index, long: int, last: Value | bool) -> None:
         weights, w_row = matrix.part(begin, long)
         here = x + begin
 
         def body(row: Index, size: int) -> None:
             source, target = here + row * x_row, y + row * y_row
             start = first(size)
-            if add or pieces > 1:
+            if add or not at_once:
                 start = [
                     target.load(r * y_row + f.lanes * i, n)
                     for r in range(size)
@@ -156,29 +167,40 @@ def product(
             places = [r * x_row for r in range(size)]
             run = Run(ONE, long, w_row)
             sums = multiply_accumulate(f, run, source, weights, places, counts, start)
-            if last and finish is not None:
-                sums = [
-                    finish(value, row + k // len(counts), f.lanes * i, counts[i])
-                    for k, value in enumerate(sums)
-                    for i in [k % len(counts)]
-                ]
-            for k, value in enumerate(sums):
-                r, i = divmod(k, len(counts))
-                target.store(value, r * y_row + f.lanes * i, counts[i])
-            if last and guard is not None:
-                guard(sums)
+            if isinstance(last, Value):
+                with f.when(last):
+                    store_last(sums, row)
+                with f.when(last.equals(0)):
+                    store(sums, row)
+            else:
+                (store_last if last else store)(sums, row)
 
         _in_tiles(f, rows, len(counts), body)
 
-    if pieces > 1:
-        if not add:
-            with f.each(rows) as r:
-                for i, value in enumerate(first(1)):
-                    y.store(value, r * y_row + f.lanes * i, counts[i])
-        with f.each(pieces - 1) as k:
-            piece(k * length, length, False)
-    begin = (pieces - 1) * length
-    piece(begin, depth - begin, True)
+    at_once = pieces == 1 and not rest
+    if not at_once and not add:
+        with f.each(rows) as r:
+            for i, value in enumerate(first(1)):
+                y.store(value, r * y_row + f.lanes * i, counts[i])
+    with f.each(pieces) as k:
+        plain = finish is None and guard is None
+        ends = not rest and not plain
+        piece(k * length, length, k.equals(pieces - 1) if ends and isinstance(k, Value) else ends)
+    if rest:
+        piece(pieces * length, rest, True)
+
+
+def _pieces(depth: int, unit: int) -> tuple[int, int, int]:
+    """Return the length and number of the runs that a sum is cut into, and what is left.
+
+    Runs are multiples of `unit`, and at most `DEPTH`; where they can be, all are of one length.
+    """
+    least = -(-depth // DEPTH)
+    for pieces in range(least, 2 * least + 1):
+        if depth % pieces == 0 and (pieces == 1 or depth // pieces % unit == 0):
+            return depth // pieces, pieces, 0
+    length = -(-depth // least // unit) * unit
+    return length, depth // length, depth % length
 
 
 def _blocks_of_columns(
@@ -233,8 +255,7 @@ def _add_product(
         def guard(values: list[Value]) -> None:
             assert b.updates is not None
             assert flag_at is not None
-            fine = [b.updates.within(f, value) for value in values]
-            b.updates.raised(f, functools.reduce(operator.and_, fine), flag_at)
+            b.updates.look(f, values, flag_at)
 
         others = [
             address + (first * place.stride + column if place.extent == "sample" else 0)
@@ -252,8 +273,12 @@ def _add_product(
         )  # fmt: skip
 
     def emit_range(f: Function) -> None:
-        for column in range(0, outputs, wide):
-            write(f, 0, f.arguments[-1], column, min(wide, outputs - column))
+        whole, rest = divmod(outputs, wide)
+        if whole:
+            with f.each(whole) as k:
+                write(f, 0, f.arguments[-1], k * wide, wide)
+        if rest:
+            write(f, 0, f.arguments[-1], whole * wide, rest)
 
     def emit_item(f: Function) -> None:
         item, batch = f.arguments[-2], f.arguments[-1]
@@ -360,17 +385,13 @@ def _gradient(
         )
 
     v = min(range(1, min(4, in_vectors) + 1), key=cost)
-    whole = samples // RUN
+    tile = f.room(registers * f.lanes)  # read row by row: what is done to a vector is written once
+    runs = (samples + (RUN - 1)) // RUN  # at the beginning of each, one row of the tile is fetched
     for column, counts in _across(f, outputs, v):
         for first, p, n in split(rows, most(v)):
             with f.each(n) as k:
                 row = k * p + first
                 corner = row * outputs + column
-                places = [
-                    (corner + (r * outputs + f.lanes * i), m)
-                    for r in range(p)
-                    for i, m in enumerate(counts)
-                ]
                 here, there = x + row, dz + column
 
                 def step(
@@ -391,22 +412,30 @@ def _gradient(
                     ]
 
                 def some(
-                    block: Index,
+                    run: Index,
                     acc: list[Value],
                     corner: Index = corner,
+                    p: int = p,
                     v: int = len(counts),
                     step: Step = step,
                 ) -> list[Value]:
-                    for i in range(v):  # a row of the tile for each block, as far as it has rows
-                        ahead(corner + block * outputs + f.lanes * i)
-                    return f.carry(RUN, acc, lambda s, acc: step(block * RUN + s, acc))
+                    with f.when(f.constant(0, "i64") + run < p):
+                        for i in range(v):
+                            ahead(corner + run * outputs + f.lanes * i)
+                    left = samples - run * RUN
+                    return f.carry(
+                        f.select(left < RUN, left, RUN), acc,
+                        lambda s, acc: step(run * RUN + s, acc),
+                    )  # fmt: skip
 
-                sums = f.carry_any(whole, [f.zero()] * (p * len(counts)), some)
-                sums = f.carry_any(
-                    samples - whole * RUN, sums,
-                    lambda s, acc, step=step: step(whole * RUN + s, acc),
-                )  # fmt: skip
-                taken([(a, place, m) for a, (place, m) in zip(sums, places, strict=True)])
+                sums = f.carry(runs, [f.zero()] * (p * len(counts)), some)
+                for i, value in enumerate(sums):
+                    tile.store(value, f.lanes * i)
+                with f.each(p) as r:
+                    at, to = tile + r * (len(counts) * f.lanes), corner + r * outputs
+                    taken(
+                        [(at.load(f.lanes * i), to + f.lanes * i, m) for i, m in enumerate(counts)]
+                    )
 
 
 def _across(f: Function, outputs: int, v: int) -> Iterator[tuple[Index, list[int]]]:
@@ -469,7 +498,8 @@ def _turned(b: Builder, group: Group, w: Place, depth: int, outputs: int) -> Pla
 
     def emit(f: Function) -> None:
         source, target, *_ = f.arguments
-        transpose(f, source, outputs, target, depth, depth, outputs)
+        with f.each(depth) as i, f.each(outputs) as j:
+            target.put(source.get(i * outputs + j), j * depth + i)
 
     b.schedule.add(
         group.layer, ("transpose_matrix", depth, outputs), "item", [w, turned], [turned], emit,
