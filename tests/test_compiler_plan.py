@@ -21,6 +21,7 @@ pytest.importorskip("llvmlite")
 from pellucid.compiler import engine, runtime, target
 from pellucid.compiler.ir import Width
 from pellucid.compiler.lowering import Builder
+from pellucid.compiler.plan import Plan
 from pellucid.compiler.report import lines, machine_code, table
 from pellucid.compiler.schedule import emit_section
 
@@ -224,6 +225,48 @@ def test_numbers_so_large_that_a_gradient_may_not_be_finite(size: float) -> None
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
+def _first_scaled(x):
+    x = layers.Conv2D(8, 3, padding="same", activation="relu")(layers.Rescaling(1 / 255)(x))
+    return layers.Flatten()(x)
+
+
+FIRST = {
+    "scaled": _first_scaled,
+    "framed": lambda x: layers.Flatten()(layers.Conv2D(8, 3, padding="same")(x)),
+    "flat": lambda x: layers.Dense(200)(layers.Flatten()(x)),
+    "reference": lambda x: layers.Flatten()(layers.UpSampling2D(interpolation="bilinear")(x)),
+}
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_bytes_are_fed_as_they_are_and_mean_the_same_numbers(first: str, monkeypatch) -> None:
+    fed = []
+    bind = Plan._bind
+
+    def spy(self, feeds):
+        alive = bind(self, feeds)
+        fed.append(alive[0].dtype)
+        return alive
+
+    monkeypatch.setattr(Plan, "_bind", spy)
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 12, 11, 1), "uint8"), rng.integers(0, 4, 40)
+    found = []
+    for x, which in ((images, "auto"), (images.astype("float32"), "auto"), (images, "reference")):
+        keras.utils.set_random_seed(3)
+        inputs = keras.Input((12, 11, 1))
+        model = keras.Model(inputs, layers.Dense(4, activation="softmax")(FIRST[first](inputs)))
+        model.compile(keras.optimizers.SGD(1e-7), "sparse_categorical_crossentropy", engine=which)
+        model.fit(x, labels, batch_size=16, epochs=1, shuffle=False, verbose=0)
+        assert which == "reference" or set(fed) == {x.dtype}
+        fed.clear()
+        found.append([model.predict(x, verbose=0), *model.get_weights()])
+        fed.clear()
+    for as_bytes, as_floats, expected in zip(*found, strict=True):
+        np.testing.assert_array_equal(as_bytes, as_floats)
+        np.testing.assert_allclose(as_bytes, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_the_reference_can_be_asked_for(monkeypatch) -> None:
     with pytest.raises(ValueError, match="engine must be 'auto' or 'reference'"):
         headline()[0].compile(engine="fast")
@@ -296,6 +339,42 @@ def test_the_table_names_kernels_and_what_fell_back() -> None:
     assert "reference: resize" in text
     timed = [line for line in lines(plan, repeats=2) if line.share]
     assert all(0 < line.share < 1.2 for line in timed)
+
+
+MEMORY = """
+import tracemalloc
+import numpy as np
+import pellucid as keras
+from pellucid import layers
+from pellucid.compiler import engine, memory
+from pellucid.compiler.plan import Plan
+
+model = keras.Sequential([keras.Input((28, 28, 1)), layers.Conv2D(32, 3, activation="relu"),
+    layers.MaxPooling2D(), layers.Flatten(), layers.Dense(600), layers.Dense(10)])
+model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+model._settle()
+variables = model.trainable_weights
+program = model._loss_program(True, {}, variables)
+compiled = engine.plan_for(program, 8, variables, model.optimizer).compiled
+tracemalloc.start()
+plan = Plan(compiled, 1500)
+allocated = tracemalloc.get_traced_memory()[0]
+x, y = np.zeros((1500, 28, 28, 1), "float32"), np.zeros(1500, "int32")
+for _ in range(3):
+    plan.train([x, y])
+print(plan.bytes, allocated, memory.of_plan(plan).peak, memory.of_process()[1], x.nbytes)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells no process' peak")
+def test_memory_is_told_as_it_is_taken() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", MEMORY], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    told, allocated, peak, real, data = map(int, found.stdout.split())
+    assert told > 40 * 2**20
+    assert abs(allocated - told) < 0.01 * told
+    assert abs(real - data - peak) < 0.05 * real
 
 
 def test_threads_are_as_many_as_asked(monkeypatch) -> None:

@@ -56,6 +56,7 @@ def plan_for(
     batch_size: int,
     variables: Sequence[Variable] = (),
     optimizer: Any = None,
+    pixels: tuple[bool, ...] = (),
 ) -> Plan | None:
     """Return the plan of a program for a batch size; None if the reference has to run it.
 
@@ -64,8 +65,9 @@ def plan_for(
         batch_size: How many samples the batch has.
         variables: The variables to train, if any.
         optimizer: Takes the step, if there are variables to train.
+        pixels: For each input, whether uint8 is fed, which the machine code makes floats of.
     """
-    entry = _entry(program, variables, optimizer)
+    entry = _entry(program, variables, optimizer, pixels)
     if entry.compiled is None or batch_size < 1:
         return None
     if batch_size in entry.plans:
@@ -85,17 +87,24 @@ def refusal(program: Program, variables: Sequence[Variable] = (), optimizer: Any
     return _entry(program, variables, optimizer).reason
 
 
-def _entry(program: Program, variables: Sequence[Variable], optimizer: Any) -> _Entry:
+def _entry(
+    program: Program, variables: Sequence[Variable], optimizer: Any, pixels: tuple[bool, ...] = ()
+) -> _Entry:
     settings = tuple(getattr(optimizer, name, None) for name in SETTINGS)
-    key = (id(optimizer), settings, tuple(id(variable) for variable in variables))
-    entry: _Entry | None = program.kept.get("compiled")
+    key = (id(optimizer), settings, tuple(id(variable) for variable in variables), pixels)
+    name = "compiled for pixels" if any(pixels) else "compiled"
+    entry: _Entry | None = program.kept.get(name)
     if entry is None or entry.key != key:
-        entry = program.kept["compiled"] = _compile(key, program, variables, optimizer)
+        entry = program.kept[name] = _compile(key, program, variables, optimizer, pixels)
     return entry
 
 
 def _compile(
-    key: tuple[Any, ...], program: Program, variables: Sequence[Variable], optimizer: Any
+    key: tuple[Any, ...],
+    program: Program,
+    variables: Sequence[Variable],
+    optimizer: Any,
+    pixels: tuple[bool, ...],
 ) -> _Entry:
     double = next((v.path for v in program.variables if v.dtype != np.float32), None)
     if double is not None:
@@ -107,7 +116,8 @@ def _compile(
     except ImportError as error:
         return _Entry(key, None, _complain(f"llvmlite cannot be used here ({error})"))
     try:
-        return _Entry(key, Compiled(program, variables, optimizer), "")
+        fed = [value for value, small in zip(program.inputs, pixels, strict=False) if small]
+        return _Entry(key, Compiled(program, variables, optimizer, pixels=fed), "")
     except UnsupportedError as error:
         return _Entry(key, None, str(error))
     except (ImportError, OSError, RuntimeError) as error:

@@ -100,12 +100,14 @@ class Builder:
         target: Target,
         trained: Sequence[Variable] = (),
         wanted: Sequence[Value] = (),
+        pixels: Sequence[Value] = (),
     ) -> None:
         self.program = program
         self.target = target
         self.schedule = Schedule(Module(target.width))
         self.trained = list(trained)
         self.wanted = set(wanted)
+        self.pixels = set(pixels)
         self.training = bool(trained or wanted)
         self.weights: dict[int, Place] = {}
         self.weight_gradients: dict[int, Place] = {}
@@ -243,10 +245,16 @@ class Builder:
         elif value.kind == "result":
             place = self._result(value)
         else:
-            place = self.schedule.place(value.name, known(value.shape[1:]), external=True)
+            small = value in self.pixels
+            place = self.schedule.place(
+                value.name,
+                known(value.shape[1:]),
+                external=True,
+                element="i8" if small else "float",
+            )
             place.keep = True
             frame = self._frames.get(value, NO_FRAME)
-            if frame != NO_FRAME:
+            if small or frame != NO_FRAME:
                 place = self._copied(place, value, frame)
         self._places[value] = place
         return place
@@ -276,7 +284,7 @@ class Builder:
         return place
 
     def _copied(self, source: Place, value: Value, frame: Frame) -> Place:
-        target = self.schedule.place(f"{value.name} (framed)", source.shape, frame=frame)
+        target = self.schedule.place(f"{value.name} (inside)", source.shape, frame=frame)
 
         self.copy("input", source, target)
         return target
@@ -435,12 +443,14 @@ class Builder:
         )
 
     def copy(self, layer: str, source: Place, target: Place, *, add: bool = False) -> None:
-        """Copy a tensor, or add it, to a place with another frame."""
+        """Copy a tensor, or add it, to a place with another frame; uint8 becomes float."""
 
         def emit(f: Function) -> None:
             x, y = f.arguments
             for (i, j), n in cells(f, source, target):
                 value = x.load(i, n)
+                if source.element == "i8":
+                    value = f.convert(value, "float")
                 y.store(value + y.load(j, n) if add else value, j, n)
 
         key = ("copy", source.layout, target.layout, add)
@@ -526,7 +536,7 @@ class Builder:
             return None
         if value.variable is not None:
             return value.variable.value
-        if value in self.feeds:
+        if value in self.feeds and value not in self.pixels:
             return self.feeds[value]
         array = self.array(self.place(value))
         return array.reshape((len(array), *(n for n in value.shape[1:] if n is not None)))

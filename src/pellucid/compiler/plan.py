@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from pellucid.compiler import runtime
 from pellucid.compiler.kernels import _update
 from pellucid.compiler.lowering import Builder
+from pellucid.compiler.memory import of_process
 from pellucid.compiler.schedule import (
     BATCH,
     COUNTERS,
@@ -67,6 +68,7 @@ class Compiled:
         variables: The variables to train; none for inference.
         optimizer: Takes the step, where there are variables to train.
         wanted: Inputs whose gradients are wanted besides.
+        pixels: Inputs that are fed as uint8.
         target: What to compile for; this machine by default.
     """
 
@@ -77,6 +79,7 @@ class Compiled:
         optimizer: Any = None,
         *,
         wanted: Sequence[Value] = (),
+        pixels: Sequence[Value] = (),
         target: Target | None = None,
     ) -> None:
         self.program = program
@@ -84,7 +87,7 @@ class Compiled:
         self.variables = list(variables)
         self.optimizer = optimizer
         self.target = target or host()
-        b = self.builder = Builder(program, self.target, variables, wanted)
+        b = self.builder = Builder(program, self.target, variables, wanted, pixels)
         self.schedule = b.schedule
         b.forward()
         self.flag = self.schedule.place("not finite", (1,), extent="whole", element="i64")
@@ -172,12 +175,17 @@ class Plan:
     Args:
         compiled: The machine code.
         batch_size: How many samples a batch has.
+
+    Attributes:
+        bytes: How large its buffers are.
+        before: What memory the process held, and had held at most, before they were made.
     """
 
     def __init__(self, compiled: Compiled, batch_size: int) -> None:
         self.compiled = compiled
         self.batch_size = batch_size
         self.team = runtime.team()
+        self.before = of_process()
         self._lock = compiled.lock
         sums = [place for place in compiled.schedule.places if place.extent == "chunk"]
         self.chunk = chunk_size(batch_size, sum(4 * place.stride for place in sums))
@@ -284,6 +292,11 @@ class Plan:
                 return self.compiled.builder.feeds[value].reshape(self.batch_size, *place.shape)
             self._arrays[place] = self._viewed(place, self._offsets[root])
         return self._arrays[place]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The variables that the program reads or changes."""
+        return [variable for variable, _, _ in self._bound]
 
     def _variables(self) -> list[tuple[Variable, Place]]:
         by_id = {id(v): v for v in [*self.compiled.program.variables, *self.compiled.variables]}

@@ -1,4 +1,4 @@
-"""What a plan is made of, for people: kernels, shapes, bytes, multiply-adds, share of peak."""
+"""What a plan is made of, for people: kernels, shapes, memory, multiply-adds, share of peak."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pellucid.compiler import memory
 from pellucid.compiler.engine import plan_for, refusal
 from pellucid.compiler.ir import Module
 from pellucid.compiler.schedule import Job, Phase, Section, emit_section
@@ -150,7 +151,8 @@ def table(plan: Plan, found: Sequence[Line]) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(7)]
     text = [
         f"Batch of {plan.batch_size}, in {plan.chunks} chunks; {plan.team.threads} thread(s); "
-        f"vectors of {compiled.target.width.lanes} floats; {plan.bytes / 2**20:.1f} MiB of buffers."
+        f"vectors of {compiled.target.width.lanes} floats.",
+        str(memory.of_plan(plan)),
     ]
     for row in rows:
         cells = [

@@ -86,11 +86,16 @@ def _lanes_asked_for() -> int | None:
 
 
 class Code:
-    """Machine code in memory, and its functions by name."""
+    """Machine code in memory, and its functions by name.
+
+    Attributes:
+        bytes: How large its object file is.
+    """
 
     def __init__(self, machine_code: bytes, target: Target) -> None:
         import llvmlite.binding as llvm
 
+        self.bytes = len(machine_code)
         empty = llvm.parse_assembly(f'target triple = "{target.triple}"\n')
         machine = _machine(target)
         self._engine: Any = llvm.create_mcjit_compiler(empty, machine)

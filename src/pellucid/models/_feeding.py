@@ -86,14 +86,26 @@ def require_whole(least: int, **given: Any) -> None:
 # Batches.
 
 
-def inputs(model: Network, x: Any) -> list[Array]:
-    """Return a batch's inputs as arrays of the model's types, in the model's order."""
+def inputs(model: Network, x: Any, *, pixels: bool = False) -> list[Array]:
+    """Return a batch's inputs as arrays of the model's types, in the model's order.
+
+    With `pixels`, uint8 stays as it is where float32 is wanted: engines take it.
+    """
     first = model.inputs[0]
     fits = isinstance(x, np.ndarray) and x.ndim > 0 and x.shape[1:] == first.shape[1:]
-    if fits and x.dtype == first.dtype and len(model.inputs) == 1:
+    if fits and len(model.inputs) == 1 and _suits(x, first, pixels):
         return [x]  # the usual case, without a second look: that counts where batches are small
-    arrays = fitted_inputs(model, x)
-    return [a.astype(t.dtype, copy=False) for a, t in zip(arrays, model.inputs, strict=True)]
+    return [
+        a if _suits(a, t, pixels) else a.astype(t.dtype)
+        for a, t in zip(fitted_inputs(model, x), model.inputs, strict=True)
+    ]
+
+
+def _suits(array: Array, tensor: Any, pixels: bool) -> bool:
+    """Whether an array can be fed as it is."""
+    if array.dtype == tensor.dtype:
+        return True
+    return pixels and array.dtype == np.uint8 and tensor.dtype == "float32"
 
 
 def fitted_inputs(model: Network, x: Any) -> list[Array]:
@@ -112,7 +124,7 @@ def feeds(
 ) -> tuple[list[Array], dict[int, Array], dict[int, Array]]:
     """Return a batch's inputs, and its targets and sample weights by the index of their output."""
     x, y, sample_weight = (*batch, None, None)[:3]
-    arrays = inputs(model, x)
+    arrays = inputs(model, x, pixels=True)
     if y is None:
         raise DataError(f"{model.name}: targets (y) are needed to compute a loss; received none.")
     names = model.output_names

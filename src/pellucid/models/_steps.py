@@ -37,10 +37,12 @@ def predict_step(
 ) -> list[Array]:
     """Return the outputs for one batch; `chosen` is the engine, "auto" or "reference"."""
     random = engine.draw(program, len(inputs[0]), ("predict",))
-    plan = None if chosen == "reference" else compiler.plan_for(program, len(inputs[0]))
+    plan = None
+    if chosen != "reference":
+        plan = compiler.plan_for(program, len(inputs[0]), pixels=_pixels(program, inputs))
     if plan is not None:
         return plan.forward(inputs, random)
-    values = engine.forward(program, inputs, random)
+    values = engine.forward(program, _floats(program, inputs), random)
     return [values[output] for output in program.outputs]
 
 
@@ -52,10 +54,12 @@ def test_step(
 ) -> Losses:
     """Return losses and predictions for one batch; nothing is changed."""
     random = engine.draw(program, len(feeds[0]), ("test",))
-    plan = None if chosen == "reference" else compiler.plan_for(program, len(feeds[0]))
+    plan = None
+    if chosen != "reference":
+        plan = compiler.plan_for(program, len(feeds[0]), pixels=_pixels(program, feeds))
     if plan is not None:
         return _losses(plan.forward(feeds, random), parts)
-    values = engine.forward(program, feeds, random)
+    values = engine.forward(program, _floats(program, feeds), random)
     return _losses([values[output] for output in program.outputs], parts)
 
 
@@ -87,15 +91,16 @@ def train_step(
     random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
     plan = None
     if chosen != "reference":
-        plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer)
+        pixels = _pixels(program, feeds)
+        plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer, pixels)
     if plan is not None:
         outputs, finite = plan.train(feeds, random)
         if not finite:  # nothing was changed, so the reference meets the same, and can say where
-            values = engine.forward(program, feeds, random, keep=True)
+            values = engine.forward(program, _floats(program, feeds), random, keep=True)
             per_variable = [bool(np.isfinite(gradient).all()) for gradient in plan.gradients()]
             raise NonFiniteError(_where(program, values, variables, per_variable))
         return _losses(outputs, parts)
-    values = engine.forward(program, feeds, random, keep=True)
+    values = engine.forward(program, _floats(program, feeds), random, keep=True)
     losses = _losses([values[output] for output in program.outputs], parts)
     weights = _weights(program, variables)
     found = engine.gradients(program, values, [w for w in weights if w is not None])
@@ -111,6 +116,20 @@ def train_step(
     for variable, new in updates:
         variable.assign(new)
     return losses
+
+
+def _pixels(program: Program, feeds: Sequence[Array]) -> tuple[bool, ...]:
+    """Return for each feed whether it is an input of uint8, which machine code takes as it is."""
+    return tuple(
+        feed.dtype == np.uint8 and value.kind == "input"
+        for feed, value in zip(feeds, program.inputs, strict=True)
+    )
+
+
+def _floats(program: Program, feeds: Sequence[Array]) -> list[Array]:
+    """Return the feeds as the reference takes them."""
+    pixels = _pixels(program, feeds)
+    return [f.astype("float32") if small else f for f, small in zip(feeds, pixels, strict=True)]
 
 
 def _losses(outputs: Sequence[Array], parts: int) -> Losses:

@@ -426,7 +426,7 @@ class Trainer(Network):
         parts: list[list[Array]] = []
         for step, batch in enumerate(feeding.first(data.batches(0), steps)):
             calls.on_predict_batch_begin(step)
-            inputs = feeding.inputs(self, batch[0])
+            inputs = feeding.inputs(self, batch[0], pixels=True)
             parts.append(predict_step(self.program(), inputs, self._engine()))
             calls.on_predict_batch_end(step)
         calls.on_predict_end()
@@ -438,7 +438,8 @@ class Trainer(Network):
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch."""
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=False)
-        outputs = predict_step(self.program(), feeding.inputs(self, x), self._engine())
+        inputs = feeding.inputs(self, x, pixels=True)
+        outputs = predict_step(self.program(), inputs, self._engine())
         return pack(self.output, outputs)
 
     def plan(self, batch_size: int = 32, *, training: bool = False, measure: bool = True) -> str:

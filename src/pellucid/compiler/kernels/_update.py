@@ -223,6 +223,11 @@ class Updates:
         self._bounded: set[Place] = set()
         self._fused: dict[int, Callable[[], None]] = {}
 
+    @property
+    def unwritten(self) -> list[Place]:
+        """The gradients that are never whole in memory, unless a number is too large."""
+        return [self._b.weight_gradients[variable] for variable in self._fused]
+
     # What must hold before anything is changed.
 
     def raised(self, f: Function, fine: Value, flag: Address) -> None:
