@@ -24,7 +24,7 @@ OPTIMIZERS = [
 ]
 
 
-MODELS = ["sequential", "nested", "every_layer"]
+MODELS = ["sequential", "nested", "functions", "every_layer"]
 
 
 def of(arrays, prefix):

@@ -93,6 +93,35 @@ def nested(k):
     return k.Model([left, right], [first, maps(joined)], name="twins")
 
 
+def functions(k):
+    """Arithmetic and functions between layers: what Keras writes down as operations."""
+    L, ops = k.layers, k.ops
+    image = k.Input((6, 6, 2), name="image")
+    a, b = L.Conv2D(4, 3, name="A")(image), L.Conv2D(4, 3, name="B")(image)
+    scale = np.linspace(-1, 2, 4, dtype="float32")
+    x = (a + b) * scale - 0.5 * a / (b**2 + 1.0) + (2 - abs(-a))
+    x = ops.relu(x) + ops.leaky_relu(a, negative_slope=0.1) * ops.gelu(b) + ops.softmax(a, axis=1)
+    x = ops.concatenate([x, ops.transpose(x, (0, 2, 1, 3))], axis=-1)
+    left, right = ops.split(x, 2, axis=-1)
+    x = ops.stack([left, ops.sqrt(ops.square(right) + 1)], axis=1)
+    x = ops.where(x > 0.1, x, ops.clip(x, -0.5, 0.5)) + ops.maximum(x, 0.2)
+    x = ops.tanh(L.Conv2D(5, 2, name="C")(ops.reshape(x, (-1, 4, 4, 8))) / 8)
+    x = x[:, 1:, ::-1] + x[:, :-1, ..., :] + x[:, -1:, None, 0]
+    x = ops.squeeze(ops.expand_dims(x, 1), axis=1)
+    parts = [
+        ops.mean(x, axis=(1, 2)),
+        ops.max(x, axis=[1, 2]) - ops.min(x, axis=(1, 2), keepdims=False),
+        ops.logsumexp(x, axis=(1, 2)),
+        ops.sum(ops.take(x, [0, 2, 2], axis=2), axis=(1, 2)),
+        ops.exp(ops.log(ops.sigmoid(x[:, 0, 0]))),
+        ops.matmul(x[:, 0], np.full((5, 2), 0.5, "float32"))[:, 1] @ np.ones((2, 5), "float32"),
+        ops.cast(ops.argmax(x[:, 0], axis=1), "float32"),
+        ops.layer_normalization(ops.sin(x[:, 1, 1]), axis=-1),
+    ]
+    y = ops.concatenate(parts, axis=1)
+    return k.Model(image, L.Dense(3)(y), name="functions")
+
+
 def classifier(k):
     """The model of the frozen trajectory."""
     L = k.layers

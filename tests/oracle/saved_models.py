@@ -19,6 +19,7 @@ MODELS = {
     "nested": ([(8, 8, 2), (8, 8, 2)], [3, (8, 8, 1)], ["mse", "mae"], "adamw"),
     "classifier": ([(8, 8, 1)], [5], "categorical_crossentropy", "adam"),
     "constrained": ([(8, 8, 2)], [3], "categorical_crossentropy", "averaged"),
+    "functions": ([(6, 6, 2)], [3], "mse", "sgd"),
     "every_layer": ([(9, 16, 3)], [3], None, None),
 }
 """Input shapes, output shapes, loss, optimiser; what draws at random is not trained."""

@@ -343,8 +343,8 @@ def unwritten(value: Any) -> Any:
     """Return a constant operand as it was before it was written down."""
     if isinstance(value, Mapping) and value.get("class_name") in ("__numpy__", "__tensor__"):
         return np.array(value["config"]["value"], dtype=value["config"]["dtype"])
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
+    if value is None or isinstance(value, (bool, int, float, list)):
+        return _plain(value)
     raise ArgumentError(f"A constant operand is a number or an array, received {value!r}.")
 
 
@@ -366,7 +366,10 @@ def _plain(value: Any) -> Any:
     """Return a constant operand as an array or a plain number."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        array = np.asarray(None)
     if array.dtype.kind not in "biuf":
         raise ArgumentError(f"A constant operand is an array of numbers, received {value!r}.")
     return array.copy() if array.flags.writeable else array

@@ -54,6 +54,7 @@ class Function:
         source: The paper or library that it comes from.
         parameters: By name.
         kinks: The parameters → the points where f has no derivative.
+        domain: Where to try it; None for anywhere.
     """
 
     formula: str
@@ -63,6 +64,7 @@ class Function:
     source: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     kinks: Callable[..., tuple[float, ...]] = lambda **_: ()
+    domain: tuple[float, float] | None = None
 
 
 def _choose(condition: Array, a: Array | float, b: Array | float, like: Array) -> Array:
@@ -98,6 +100,12 @@ def _relu_derivative(
 def _exponential(x: Array) -> Array:
     with np.errstate(over="ignore"):  # beyond the largest float e^x is infinity, as everywhere
         return np.exp(x)
+
+
+def _hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
+    if (alpha, beta) == (1 / 6, 0.5):  # rounded as the other hard functions are
+        return np.clip(x + 3, 0, 6) / 6
+    return np.clip(alpha * x + beta, 0, 1)
 
 
 def _silu_derivative(x: Array, y: Array) -> Array:
@@ -197,12 +205,14 @@ FUNCTIONS: dict[str, Function] = {
         lambda alpha: () if alpha == 1 else (0.0,),
     ),
     "selu": Function(
-        "λ·x where x > 0, else λ·α·(eˣ − 1), λ = 1.0507009873554805, α = 1.6732632423543772",
-        "λ where x > 0, else λ·α·eˣ",
-        lambda x: SELU_SCALE * (np.maximum(x, 0) + SELU_ALPHA * np.expm1(np.minimum(x, 0))),
-        lambda x, y: _choose(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA, x),
+        "gamma·x where x > 0, else gamma·alpha·(eˣ − 1); by default gamma = 1.0507009873554805, "
+        "alpha = 1.6732632423543772",
+        "gamma where x > 0, else gamma·alpha·eˣ",
+        lambda x, alpha, gamma: gamma * (np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))),
+        lambda x, y, alpha, gamma: _choose(x > 0, gamma, y + gamma * alpha, x),
         "Klambauer, Unterthiner, Mayr, Hochreiter, Self-Normalizing Neural Networks, NIPS 2017",
-        kinks=lambda: (0.0,),
+        {"alpha": Parameter(SELU_ALPHA, "nonnegative"), "gamma": Parameter(SELU_SCALE, "positive")},
+        lambda **_: (0.0,),
     ),
     "celu": Function(
         "x where x > 0, else alpha·(e^(x/alpha) − 1)",
@@ -236,12 +246,13 @@ FUNCTIONS: dict[str, Function] = {
         "Verhulst's logistic function, 1845",
     ),
     "hard_sigmoid": Function(
-        "min(max(x + 3, 0), 6) / 6",
-        "1/6 where −3 < x < 3, else 0",
-        lambda x: np.clip(x + 3, 0, 6) / 6,
-        lambda x, y: _either(_inside(x, -3, 3), 1 / 6, 0, x),
+        "min(max(alpha·x + beta, 0), 1); by default min(max(x + 3, 0), 6) / 6",
+        "alpha where 0 < y < 1, else 0",
+        _hard_sigmoid,
+        lambda x, y, alpha, beta: _either(_inside(y, 0, 1), alpha, 0, x),
         _HARD,
-        kinks=lambda: (-3.0, 3.0),
+        {"alpha": Parameter(1 / 6, "positive"), "beta": Parameter(0.5)},
+        lambda alpha, beta: (-beta / alpha, (1 - beta) / alpha),
     ),
     "hard_silu": Function(
         "x·min(max(x + 3, 0), 6) / 6",

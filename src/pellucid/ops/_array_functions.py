@@ -1,6 +1,6 @@
-"""Functions on arrays of any shape: arithmetic, shapes, parts.
+"""Functions that give arrays another shape, order or type, take parts of them, put them together.
 
-Names and arguments are those of `keras.ops`. Shapes spread to each other as NumPy's do.
+Names and arguments are those of `keras.ops`.
 """
 
 from __future__ import annotations
@@ -12,99 +12,36 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pellucid.errors import ArgumentError, ShapeError
-from pellucid.ops._arguments import apply, floats, numbers
+from pellucid.errors import ArgumentError, ShapeError, TypeMismatchError
+from pellucid.ops._arguments import apply, numbers
 from pellucid.ops._operation import Array, Shape
-from pellucid.ops._shapes import axis_index, product
+from pellucid.ops._shapes import axes_indices, axis_index, product
 from pellucid.ops._symbolic import function
-from pellucid.ops.add import Add
+from pellucid.ops.broadcast_to import BroadcastTo
 from pellucid.ops.cast import Cast
 from pellucid.ops.concatenate import Concatenate
-from pellucid.ops.divide import Divide
-from pellucid.ops.maximum import Maximum
-from pellucid.ops.minimum import Minimum
-from pellucid.ops.multiply import Multiply
-from pellucid.ops.power import Power
 from pellucid.ops.reshape import Reshape
 from pellucid.ops.slice import Slice
-from pellucid.ops.subtract import Subtract
+from pellucid.ops.take import Take
 from pellucid.ops.transpose import Transpose
 
 __all__ = [
-    "add",
+    "broadcast_to",
     "cast",
     "concatenate",
-    "divide",
     "expand_dims",
     "get_item",
-    "maximum",
-    "minimum",
-    "multiply",
-    "power",
+    "moveaxis",
+    "ravel",
+    "repeat",
     "reshape",
     "split",
     "squeeze",
     "stack",
-    "subtract",
+    "swapaxes",
+    "take",
     "transpose",
-    "true_divide",
 ]
-
-
-@function
-def add(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 + x2.
-
-    Example:
-        >>> add([[1.0, 2.0]], 3)
-        array([[4., 5.]], dtype=float32)
-    """
-    return apply(Add(), *numbers(x1, x2))
-
-
-@function
-def subtract(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 − x2.
-
-    Example:
-        >>> subtract([4, 5], 3)
-        array([1, 2])
-    """
-    return apply(Subtract(), *numbers(x1, x2))
-
-
-@function
-def multiply(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 · x2.
-
-    Example:
-        >>> multiply([[1.0], [2.0]], [3.0, 4.0])
-        array([[3., 4.],
-               [6., 8.]], dtype=float32)
-    """
-    return apply(Multiply(), *numbers(x1, x2))
-
-
-@function
-def maximum(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return the larger of x1 and x2.
-
-    Example:
-        >>> maximum([-1.0, 2.0], 0)
-        array([0., 2.], dtype=float32)
-    """
-    return apply(Maximum(), *numbers(x1, x2))
-
-
-@function
-def minimum(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return the smaller of x1 and x2.
-
-    Example:
-        >>> minimum([-1.0, 2.0], 0)
-        array([-1.,  0.], dtype=float32)
-    """
-    return apply(Minimum(), *numbers(x1, x2))
 
 
 @function
@@ -117,34 +54,6 @@ def concatenate(xs: Sequence[npt.ArrayLike], axis: int = 0) -> Array:
                [2., 4.]], dtype=float32)
     """
     return apply(Concatenate(axis), *numbers(*xs))
-
-
-@function
-def divide(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 / x2.
-
-    Example:
-        >>> divide([1, 2], 4)
-        array([0.25, 0.5 ], dtype=float32)
-    """
-    return apply(Divide(), *floats(x1, x2))
-
-
-@function
-def true_divide(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 / x2, as `divide` does."""
-    return apply(Divide(), *floats(x1, x2))
-
-
-@function
-def power(x1: npt.ArrayLike, x2: npt.ArrayLike) -> Array:
-    """Return x1 to the power of x2.
-
-    Example:
-        >>> power([1.0, 2.0, 3.0], 2)
-        array([1., 4., 9.], dtype=float32)
-    """
-    return apply(Power(), *numbers(x1, x2))
 
 
 @function
@@ -187,7 +96,7 @@ def squeeze(x: npt.ArrayLike, axis: int | Sequence[int] | None = None) -> Array:
         (1, 3)
     """
     (array,) = numbers(x)
-    axes = _axes("squeeze", axis, array.ndim)
+    axes = axes_indices("squeeze", axis, array.ndim)
     if axis is None:
         axes = tuple(i for i in axes if array.shape[i] == 1)
     if any(array.shape[i] != 1 for i in axes):
@@ -205,7 +114,7 @@ def expand_dims(x: npt.ArrayLike, axis: int | Sequence[int]) -> Array:
     """
     (array,) = numbers(x)
     added = len(axis) if isinstance(axis, Sequence) else 1
-    axes = _axes("expand_dims", axis, array.ndim + added)
+    axes = axes_indices("expand_dims", axis, array.ndim + added)
     rest = iter(array.shape)
     return _reshaped(array, [1 if i in axes else next(rest) for i in range(array.ndim + added)])
 
@@ -276,6 +185,110 @@ def stack(x: Sequence[npt.ArrayLike], axis: int = 0) -> Array:
 
 
 @function
+def broadcast_to(x: npt.ArrayLike, shape: Sequence[int]) -> Array:
+    """Return x repeated along the axes where its size is 1, and along new ones in front.
+
+    Raises:
+        ShapeError: x does not spread to the shape.
+
+    Example:
+        >>> broadcast_to([[1], [2]], (2, 3))
+        array([[1, 1, 1],
+               [2, 2, 2]])
+    """
+    sizes = tuple(None if n is None else int(n) for n in shape)
+    return apply(BroadcastTo(sizes), *numbers(x))
+
+
+@function
+def take(x: npt.ArrayLike, indices: npt.ArrayLike, axis: int | None = None) -> Array:
+    """Return the slices of x with given indices along an axis; of all its numbers by default.
+
+    Raises:
+        DataError: An index is outside.
+
+    Example:
+        >>> take(np.arange(6).reshape(2, 3), [2, 0], axis=1)
+        array([[2, 0],
+               [5, 3]])
+    """
+    (array,) = numbers(x)
+    (places,) = numbers(indices)
+    if np.dtype(places.dtype).kind not in "iu" and places.shape != (0,):
+        raise TypeMismatchError(f"take: indices must be whole numbers, received {places.dtype}.")
+    if axis is None:
+        return apply(Take(0), ravel(array), places)
+    return apply(Take(axis_index("take", axis, array.shape)), array, places)
+
+
+@function
+def repeat(x: npt.ArrayLike, repeats: int | Sequence[int], axis: int | None = None) -> Array:
+    """Return x with each slice along an axis several times; each of its numbers by default.
+
+    Example:
+        >>> repeat([1, 2], 2)
+        array([1, 1, 2, 2])
+    """
+    (array,) = numbers(x)
+    if axis is None:
+        array, axis = ravel(array), 0
+    place = axis_index("repeat", axis, array.shape)
+    size = array.shape[place]
+    if size is None:
+        raise ShapeError(f"repeat: the size along axis {axis} of {array.shape} is not known.")
+    return apply(Take(place), array, np.repeat(np.arange(size), repeats))
+
+
+@function
+def ravel(x: npt.ArrayLike) -> Array:
+    """Return all numbers of x in one row.
+
+    Example:
+        >>> ravel([[1, 2], [3, 4]])
+        array([1, 2, 3, 4])
+    """
+    return apply(Reshape((-1,), whole=True), *numbers(x))
+
+
+@function
+def swapaxes(x: npt.ArrayLike, axis1: int, axis2: int) -> Array:
+    """Return x with two of its axes in each other's place.
+
+    Example:
+        >>> swapaxes(np.zeros((1, 2, 3)), 0, 2).shape
+        (3, 2, 1)
+    """
+    (array,) = numbers(x)
+    first, second = (axis_index("swapaxes", axis, array.shape) for axis in (axis1, axis2))
+    order = list(range(array.ndim))
+    order[first], order[second] = second, first
+    return apply(Transpose(tuple(order)), array)
+
+
+@function
+def moveaxis(
+    x: npt.ArrayLike, source: int | Sequence[int], destination: int | Sequence[int]
+) -> Array:
+    """Return x with some axes moved to other places, and the others in their order.
+
+    Example:
+        >>> moveaxis(np.zeros((1, 2, 3)), 0, -1).shape
+        (2, 3, 1)
+    """
+    (array,) = numbers(x)
+    both = [
+        [axis_index("moveaxis", axis, array.shape) for axis in _listed(axes)]
+        for axes in (source, destination)
+    ]
+    if len({len(set(axes)) for axes in both} | {len(axes) for axes in both}) > 1:
+        raise ArgumentError(f"moveaxis: axes {source} cannot be moved to {destination}.")
+    order = [axis for axis in range(array.ndim) if axis not in both[0]]
+    for place, axis in sorted(zip(both[1], both[0], strict=True)):
+        order.insert(place, axis)
+    return apply(Transpose(tuple(order)), array)
+
+
+@function
 def get_item(x: npt.ArrayLike, key: Any) -> Array:
     """Return x[key]: whole numbers, slices, `...` and None, or a tuple of them.
 
@@ -329,18 +342,8 @@ def _as_slice(part: Any) -> slice:
     return slice(int(part), int(part) + 1 or None)
 
 
-def _axes(name: str, axis: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
-    """Return axes counted from the front, in order; all of them for None."""
-    if axis is None:
-        return tuple(range(rank))
-    listed = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
-    for one in listed:
-        if not -rank <= one < rank:
-            raise ShapeError(f"{name}: there is no axis {one} among {rank} axes.")
-    axes = tuple(sorted(int(one) % rank for one in listed))
-    if len(set(axes)) != len(axes):
-        raise ShapeError(f"{name}: axis {axis} names an axis twice.")
-    return axes
+def _listed(axis: int | Sequence[int]) -> Sequence[int]:
+    return axis if isinstance(axis, Sequence) else (axis,)
 
 
 def _reshape(shape: Shape, sizes: tuple[int, ...]) -> Reshape:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
 
 from pellucid.errors import ShapeError
 from pellucid.ops._operation import Shape
 
-__all__ = ["agree", "axis_index", "product"]
+__all__ = ["agree", "axes_indices", "axis_index", "product"]
 
 
 def axis_index(op: str, axis: int, shape: Shape) -> int:
@@ -15,6 +18,20 @@ def axis_index(op: str, axis: int, shape: Shape) -> int:
     if not -len(shape) <= axis < len(shape):
         raise ShapeError(f"{op}: there is no axis {axis} in x of shape {shape}.")
     return axis % len(shape)
+
+
+def axes_indices(op: str, axis: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
+    """Return axes counted from the front, in order; all of them for None."""
+    if axis is None:
+        return tuple(range(rank))
+    listed = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    for one in listed:
+        if not -rank <= one < rank:
+            raise ShapeError(f"{op}: there is no axis {one} among {rank} axes.")
+    axes = tuple(sorted(int(one) % rank for one in listed))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{op}: axis {axis} names an axis twice.")
+    return axes
 
 
 def agree(a: Shape, b: Shape) -> bool:

@@ -5,11 +5,13 @@ Each takes arrays of any floating-point type and keeps it, and is right for argu
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pellucid.ops._operation import Array
 
-__all__ = ["exponentials", "normal_cdf", "normal_density", "sigmoid", "softplus"]
+__all__ = ["erf", "exponentials", "normal_cdf", "normal_density", "sigmoid", "softplus"]
 
 # erfc(z) = t·exp(−z²)·Σ aᵢ·(2t − 1)ⁱ with t = 1/(1 + 0.4·z), z ≥ 0: a least-squares fit at 400
 # Chebyshev nodes, within 3e-15 of the true value, relatively, for every z.
@@ -72,6 +74,20 @@ def normal_density(x: Array) -> Array:
     bounded = np.minimum(np.abs(x), 100)
     density: Array = np.exp(-0.5 * bounded * bounded) * (2 * np.pi) ** -0.5
     return density
+
+
+def erf(x: Array) -> Array:
+    """Return 2/√π · ∫ exp(−t²) dt from 0 to x, which is 2·Φ(√2·x) − 1.
+
+    Near 0 that would lose the digits of x; there it is the series Σ (−1)ⁿ·x²ⁿ⁺¹ / (n!·(2n + 1)).
+    """
+    square = np.minimum(x * x, 0.25)
+    series = np.zeros_like(x)
+    for n in reversed(range(13)):
+        series = series * square + (-1) ** n / (math.factorial(n) * (2 * n + 1))
+    near: Array = series * x * (2 / math.sqrt(math.pi))
+    far = np.sign(x) * (1 - 2 * normal_cdf(-np.abs(x) * math.sqrt(2)))
+    return np.where(np.abs(x) < 0.5, near, far)
 
 
 def exponentials(x: Array, axis: int) -> tuple[Array, Array, Array]:

@@ -42,9 +42,11 @@ class Activation(Operation):
         max_value: Where relu stops rising; None for never.
         threshold: Where relu begins, threshold cuts, or the width of a shrinking function.
         default_value: What threshold puts in the place of what it cuts.
-        alpha: The depth of the negative side (elu, celu).
+        alpha: The depth of the negative side (elu, selu, celu), or the slope of hard_sigmoid.
         approximate: Whether gelu is the approximation with tanh.
         b: How round the corner of squareplus is.
+        beta: What hard_sigmoid is at 0.
+        gamma: The slope of selu on the positive side.
     """
 
     function: str
@@ -55,6 +57,8 @@ class Activation(Operation):
     alpha: float | None = None
     approximate: bool | None = None
     b: float | None = None
+    beta: float | None = None
+    gamma: float | None = None
 
     name: ClassVar[str] = "activation"
     inputs: ClassVar[tuple[str, ...]] = ("x",)
@@ -141,6 +145,8 @@ class Activation(Operation):
         yield _case(cls("leaky_relu", negative_slope=0.01))
         yield _case(cls("elu", alpha=0.5))
         yield _case(cls("celu", alpha=2.0))
+        yield _case(cls("selu", alpha=2.0, gamma=0.5))
+        yield _case(cls("hard_sigmoid", alpha=0.2, beta=0.6))
         yield _case(cls("gelu", approximate=True))
         yield _case(cls("squareplus", b=1.0))
         yield _case(cls("hard_shrink", threshold=0.9))

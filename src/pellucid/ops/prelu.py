@@ -2,11 +2,11 @@
 
     y = x where x > 0, else alpha · x
 
-| tensor | shape                                                         |
-|--------|---------------------------------------------------------------|
-| x      | (N, …)                                                        |
-| alpha  | x's without the batch; 1 along an axis that shares one slope  |
-| y      | as x's                                                        |
+| tensor | shape                                                      |
+|--------|------------------------------------------------------------|
+| x      | (N, …)                                                     |
+| alpha  | x's last axes; 1 along an axis that shares one slope       |
+| y      | as x's                                                     |
 
 At 0 the slope is alpha.
 
@@ -16,7 +16,6 @@ ImageNet Classification", ICCV 2015.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -24,6 +23,7 @@ from typing import ClassVar
 import numpy as np
 
 from pellucid.errors import ShapeError
+from pellucid.ops._merge import folded, place_read, places_spread_to
 from pellucid.ops._operation import EVERYTHING, Array, Case, Invalid, Operation, Shape
 from pellucid.ops._terms import Call, Cell, Expression, Product, Sum, cell_of
 
@@ -37,12 +37,13 @@ class PReLU(Operation):
 
     def output_shape(self, x: Shape, alpha: Shape) -> Shape:
         """Return the shape of x."""
-        if len(alpha) != len(x) - 1 or any(
-            a not in (1, n) for a, n in zip(alpha, x[1:], strict=True)
+        own = x[len(x) - len(alpha) :]
+        if len(alpha) > len(x) or any(
+            n is not None and a not in (1, n) for a, n in zip(alpha, own, strict=True)
         ):
             raise ShapeError(
-                f"prelu: expected alpha of shape {x[1:]}, x's without the batch, or 1 along some "
-                f"of its axes, received {alpha}."
+                f"prelu: expected alpha of a shape that spreads to x's, {x}: its last sizes, or 1 "
+                f"along some axes; received {alpha}."
             )
         return x
 
@@ -62,8 +63,7 @@ class PReLU(Operation):
         if "x" in wrt:
             dx = np.where(x > 0, dy, dy * alpha)
         if "alpha" in wrt:
-            shared = tuple(i + 1 for i, n in enumerate(alpha.shape) if n == 1)
-            dalpha = (dy * np.minimum(x, 0)).sum(axis=(0, *shared)).reshape(alpha.shape)
+            dalpha = folded(dy * np.minimum(x, 0), alpha.shape)
         return dx, dalpha
 
     def terms(self, cell: tuple[int, ...], x: Array, alpha: Array) -> Expression:
@@ -78,14 +78,10 @@ class PReLU(Operation):
         if wrt == "x":
             above = cell_of("dy", dy, cell)
             return above if x[cell] > 0 else Product((above, _slope(alpha, cell)))
-        places = (
-            range(n) if a == 1 else (i,)
-            for a, n, i in zip(alpha.shape, x.shape[1:], cell, strict=True)
-        )
         return Sum(
             [
                 Product((cell_of("dy", dy, place), _negative(cell_of("x", x, place))))
-                for place in itertools.product(range(len(x)), *places)
+                for place in places_spread_to(cell, alpha.shape, x.shape)
             ]
         )
 
@@ -96,17 +92,18 @@ class PReLU(Operation):
         yield Case(cls(), ((2, 3, 2, 4), (3, 2, 4)))
         yield Case(cls(), ((2, 3, 2, 4), (1, 1, 4)))
         yield Case(cls(), ((2, 3, 2), (1, 1)))
+        yield Case(cls(), ((2, 3, 2), (2, 1, 1)))
+        yield Case(cls(), ((2, 3), ()))
 
     @classmethod
     def invalid_cases(cls) -> Iterator[Invalid]:
         """Slopes that do not fit."""
         yield Invalid(lambda: cls().output_shape((2, 3), (4,)), ShapeError, "alpha")
-        yield Invalid(lambda: cls().output_shape((2, 3), (2, 3)), ShapeError, "alpha")
+        yield Invalid(lambda: cls().output_shape((2, 3), (1, 2, 3)), ShapeError, "alpha")
 
 
 def _slope(alpha: Array, cell: tuple[int, ...]) -> Cell:
-    place = tuple(0 if n == 1 else i for n, i in zip(alpha.shape, cell[1:], strict=True))
-    return cell_of("alpha", alpha, place)
+    return cell_of("alpha", alpha, place_read(cell, alpha.shape))
 
 
 def _negative(pixel: Cell) -> Expression:

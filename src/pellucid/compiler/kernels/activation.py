@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels import _math as m
 from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
-from pellucid.ops._activations import GELU_CUBE, GELU_SLOPE, SELU_ALPHA, SELU_SCALE
+from pellucid.ops._activations import GELU_CUBE, GELU_SLOPE
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -114,6 +114,11 @@ def _ramp(f: Function, x: Value) -> Value:
     return _clipped(f, x * 0.5 + 0.5, 0.0, 1.0)
 
 
+def _selu_depth(a: Activation) -> float:
+    """How far below 0 the negative side goes."""
+    return (a.alpha or 0.0) * (a.gamma or 0.0)
+
+
 def _tanh_squared(f: Function, x: Value, a: Activation) -> Value:
     y = m.tanh(f, x)
     return y * y
@@ -131,14 +136,14 @@ FORWARD: dict[str, Forward] = {
         x > 0.0, x, m.expm1(f, f.select(x > 0.0, 0.0, x)) * (a.alpha or 0.0)
     ),
     "selu": lambda f, x, a: f.select(
-        x > 0.0, x * SELU_SCALE, m.expm1(f, f.select(x > 0.0, 0.0, x)) * (SELU_SCALE * SELU_ALPHA)
+        x > 0.0, x * (a.gamma or 0.0), m.expm1(f, f.select(x > 0.0, 0.0, x)) * _selu_depth(a)
     ),
     "sigmoid": lambda f, x, a: m.sigmoid(f, x),
     "tanh": lambda f, x, a: m.tanh(f, x),
     "exponential": lambda f, x, a: m.exp(f, x),
     "silu": lambda f, x, a: x * m.sigmoid(f, x),
     "softplus": lambda f, x, a: m.log1p_of_exp(f, x),
-    "hard_sigmoid": lambda f, x, a: _clipped(f, x * (1 / 6) + 0.5, 0.0, 1.0),
+    "hard_sigmoid": lambda f, x, a: _clipped(f, x * (a.alpha or 0.0) + (a.beta or 0.0), 0.0, 1.0),
     "hard_silu": lambda f, x, a: x * _clipped(f, x * (1 / 6) + 0.5, 0.0, 1.0),
     "softsign": lambda f, x, a: x / (f.intrinsic("fabs", x) + 1.0),
     "celu": _celu,
@@ -164,7 +169,7 @@ FROM_OUTPUT: dict[str, Slope] = {
     "relu6": lambda f, y, a: _inside(f, y, 0.0, 6.0),
     "leaky_relu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), f.splat(a.negative_slope or 0.0)),
     "elu": lambda f, y, a: f.select(y > 0.0, f.splat(1.0), y + (a.alpha or 0.0)),
-    "selu": lambda f, y, a: f.select(y > 0.0, f.splat(SELU_SCALE), y + SELU_SCALE * SELU_ALPHA),
+    "selu": lambda f, y, a: f.select(y > 0.0, f.splat(a.gamma or 0.0), y + _selu_depth(a)),
     "sigmoid": lambda f, y, a: y * (1.0 - y),
     "tanh": lambda f, y, a: 1.0 - y * y,
     "exponential": lambda f, y, a: y,
@@ -188,7 +193,9 @@ def _softsign_slope(f: Function, x: Value, a: Activation) -> Value:
 FROM_INPUT: dict[str, Slope] = {
     "silu": _silu_slope,
     "softplus": lambda f, x, a: m.sigmoid(f, x),
-    "hard_sigmoid": lambda f, x, a: _inside(f, x, -3.0, 3.0, 1 / 6),
+    "hard_sigmoid": lambda f, x, a: _inside(
+        f, x * (a.alpha or 0.0) + (a.beta or 0.0), 0.0, 1.0, a.alpha or 0.0
+    ),
     "hard_silu": lambda f, x, a: f.select(
         x > -3.0, f.select(x < 3.0, x * (1 / 3) + 0.5, f.splat(1.0)), f.zero()
     ),

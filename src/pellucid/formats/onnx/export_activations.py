@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 
 from pellucid.formats.onnx.export_graph import Graph
-from pellucid.ops._activations import SELU_ALPHA, SELU_SCALE
 from pellucid.ops.activation import Activation
 
 __all__ = ["ACTIVATIONS"]
@@ -83,12 +82,12 @@ ACTIVATIONS: dict[str, Callable[[Graph, Activation, str], str]] = {
     "relu6": lambda g, op, x: _clip(g, x, 0.0, 6.0),
     "leaky_relu": lambda g, op, x: g.node("LeakyRelu", x, alpha=op.negative_slope),
     "elu": lambda g, op, x: g.node("Elu", x, alpha=op.alpha),
-    "selu": lambda g, op, x: g.node("Selu", x, alpha=SELU_ALPHA, gamma=SELU_SCALE),
+    "selu": lambda g, op, x: g.node("Selu", x, alpha=op.alpha, gamma=op.gamma),
     "celu": lambda g, op, x: g.node("Celu", x, alpha=op.alpha),
     "gelu": _gelu,
     "silu": lambda g, op, x: g.node("Mul", x, g.node("Sigmoid", x)),
     "sigmoid": lambda g, op, x: g.node("Sigmoid", x),
-    "hard_sigmoid": lambda g, op, x: g.node("HardSigmoid", x, alpha=1 / 6, beta=0.5),
+    "hard_sigmoid": lambda g, op, x: g.node("HardSigmoid", x, alpha=op.alpha, beta=op.beta),
     "hard_silu": _hard_silu,
     "tanh": lambda g, op, x: g.node("Tanh", x),
     "hard_tanh": lambda g, op, x: _clip(g, x, -1.0, 1.0),

@@ -12,7 +12,7 @@ from functools import reduce
 import numpy as np
 
 from pellucid.formats.onnx.export_activations import ACTIVATIONS
-from pellucid.formats.onnx.export_arrays import cast, slice_
+from pellucid.formats.onnx.export_arrays import ARRAYS
 from pellucid.formats.onnx.export_graph import (
     Axes,
     Form,
@@ -186,7 +186,8 @@ def _activation(g: Graph, op: Activation, x: Value) -> Form:
 
 def _prelu(g: Graph, op: PReLU, x: Value, alpha: Value) -> Form:
     tensor, axes = g.any(x)
-    slopes = g.weight(alpha, lambda array: array[np.newaxis].transpose(axes)[0])
+    missing = (1,) * (len(axes) - len(alpha.shape))
+    slopes = g.weight(alpha, lambda array: array.reshape(missing + array.shape).transpose(axes))
     return g.node("PRelu", tensor, slopes), axes
 
 
@@ -422,12 +423,12 @@ def _transpose(g: Graph, op: Transpose, x: Value) -> list[Form]:
 
 
 RULES: dict[str, Rule] = {
+    **ARRAYS,
     "activation": _activation,
     "add": _merge("Add", "Sum"),
     "average": _average,
     "average_pool2d": average_pool2d,
     "batch_normalization": _batch_normalization,
-    "cast": cast,
     "concatenate": _concatenate,
     "divide": _merge("Div"),
     "conv2d": _conv2d,
@@ -454,7 +455,6 @@ RULES: dict[str, Rule] = {
     "reshape": _reshape,
     "resize": resize,
     "rms_normalization": _rms_normalization,
-    "slice": slice_,
     "softmax": _softmax("Softmax"),
     "space_to_depth": space_to_depth,
     "subtract": _merge("Sub"),
