@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -164,8 +166,10 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("lanes", WIDTHS)
-@pytest.mark.parametrize("pool", [None, "max", "average"])
-@pytest.mark.parametrize("function", ["relu", "tanh"])
+@pytest.mark.parametrize(
+    ("function", "pool"),
+    [*product(("relu", "tanh"), (None, "max", "average")), ("linear", "average")],
+)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_convolution_with_what_follows(shape, function, pool, lanes) -> None:
     from pellucid.ops.activation import Activation

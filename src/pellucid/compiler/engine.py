@@ -91,8 +91,9 @@ def _entry(
     program: Program, variables: Sequence[Variable], optimizer: Any, pixels: tuple[bool, ...] = ()
 ) -> _Entry:
     settings = tuple(getattr(optimizer, name, None) for name in SETTINGS)
+    pixels = pixels if any(pixels) else ()
     key = (id(optimizer), settings, tuple(id(variable) for variable in variables), pixels)
-    name = "compiled for pixels" if any(pixels) else "compiled"
+    name = "compiled for pixels" if pixels else "compiled"
     entry: _Entry | None = program.kept.get(name)
     if entry is None or entry.key != key:
         entry = program.kept[name] = _compile(key, program, variables, optimizer, pixels)

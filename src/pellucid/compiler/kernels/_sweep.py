@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -212,8 +214,9 @@ def to_pool(
 ) -> Finish:
     """Return a `finish` for `sweep` that pools: the mean of each window, or its largest number.
 
-    Where `winner` is given, the place of the largest in its window (0, 1, … row by row) is written
-    there, one byte for each output: all that the way back needs. NaN wins over all numbers.
+    Where `winner` is given, one byte for each output is written there, all that the way back needs:
+    the place of the largest in its window (0, 1, … row by row; NaN wins over all numbers), or a bit
+    for each number that is larger than 0.
     """
     height, width = window
 
@@ -238,10 +241,17 @@ def to_pool(
                         for b in range(width)
                     ]
                     if average:
-                        total = act(members[0])
-                        for member in members[1:]:
-                            total = total + act(member)
+                        acted = [act(member) for member in members]
+                        total = functools.reduce(operator.add, acted)
                         y.store(total * (1.0 / len(members)), in_image + f.lanes * i, n)
+                        if winner is not None:
+                            integers = f"<{f.lanes} x i32>"
+                            bits = [
+                                f.select(member > 0.0, f.constant(1 << k, integers), 0)
+                                for k, member in enumerate(acted)
+                            ]
+                            place = functools.reduce(operator.or_, bits)
+                            winner.store(f.convert(place, "i8"), in_winner + f.lanes * i, n)
                         continue
                     best = members[0]
                     place = f.constant(0, f"<{f.lanes} x i32>")

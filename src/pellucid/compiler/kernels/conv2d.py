@@ -16,6 +16,8 @@ padding has a frame of zeros around it, which nothing ever writes.
 * **Weight gradient**. Tile: P of the KH·KW·C rows of the kernel × V vectors of output channels;
   the sum runs over all pixels, then the tile is added to memory once. Per pixel: V loads of dy,
   P broadcasts of x, P·V multiply-adds.
+* **Behind average pooling** each window's gradient is spread over its cells whose gates are open:
+  the way forward keeps one bit for each.
 * **Behind max pooling** both gradients may be taken from the winners alone (`_winners.py`): at
   most one of the gradients in a window is not 0. Chosen where it takes fewer cycles.
 """
@@ -53,6 +55,7 @@ from pellucid.compiler.kernels.activation import gated
 from pellucid.compiler.kernels.batch_normalization import folded
 from pellucid.compiler.schedule import NO_FRAME, Frame, Place
 from pellucid.ops._window import Axis, Windows
+from pellucid.ops.average_pool2d import AveragePool2D
 from pellucid.ops.conv2d import Conv2D
 from pellucid.ops.max_pool2d import MaxPool2D
 
@@ -97,10 +100,10 @@ def fuses(group: Group, follower: Node, training: bool) -> bool:
     pool = op._windows(group.output.shape)
     apart = op.strides == op.pool_size and pool.padding == ((0, 0), (0, 0))
     apart = apart and op.dilation_rate == (1, 1)
-    small = math.prod(op.pool_size) <= 9
+    small = math.prod(op.pool_size) <= (9 if isinstance(op, MaxPool2D) or not training else 8)
     if isinstance(op, MaxPool2D):
         return apart and small and activation.monotone_piecewise(group.activation)
-    return apart and small and not training
+    return apart and small and (not training or activation.monotone_piecewise(group.activation))
 
 
 def _geometry(group: Group, x: Place, y_row: int) -> Sweep:
@@ -153,7 +156,7 @@ def forward(b: Builder, group: Group) -> None:
         affine, bias = folded(b, group, bias), None
     s = _geometry(group, x, y.row)
     corner = _corner(group, x)
-    keep = b.training and isinstance(group.pool, MaxPool2D) and b.wants(group.output)
+    keep = b.training and b.wants(group.output) and _kept(group)
     winner = b.extra(group, "winner", y.shape, element="i8") if keep else None
     per_group = w.shape[2]
     unit = (1, 1) if group.pool is None else group.pool.pool_size
@@ -247,20 +250,31 @@ def bias_backward(b: Builder, group: Group, g: Place) -> None:
     b.schedule.add(group.layer, ("bias_gradient", s), "sample", [g, total], [total], emit)
 
 
+def _kept(group: Group) -> bool:
+    """Whether the way back through the pooling needs a byte of each window."""
+    if group.pool is None or isinstance(group.pool, MaxPool2D):
+        return group.pool is not None
+    return group.activation is not None and group.activation.function != "linear"
+
+
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
     node = group.node
-    g = gated(b, group, NO_FRAME if group.pool is not None else _frame_for_data(b, group))
-    bias_backward(b, group, g)
     x = b.place(node.inputs[0])
-    if group.pool is not None and winners_pay(b, group, x):
-        winners_backward(b, group, g, windows_of(group))
-        return
-    dz = (
-        _expanded(b, group, g)
-        if group.pool is not None
-        else framed(b, group, g, _frame_for_data(b, group))
-    )
+    if isinstance(group.pool, AveragePool2D):  # each cell of a window has a gate of its own
+        dz = _expanded(b, group, b.gradient(group.output))
+        bias_backward(b, group, dz)
+    else:
+        g = gated(b, group, NO_FRAME if group.pool is not None else _frame_for_data(b, group))
+        bias_backward(b, group, g)
+        if group.pool is not None and winners_pay(b, group, x):
+            winners_backward(b, group, g, windows_of(group))
+            return
+        dz = (
+            _expanded(b, group, g)
+            if group.pool is not None
+            else framed(b, group, g, _frame_for_data(b, group))
+        )
     if b.wants(node.inputs[1]):
         _weights_backward(b, group, x, dz)
     if b.wants(node.inputs[0]):
@@ -300,30 +314,38 @@ def framed(b: Builder, group: Group, g: Place, frame: Frame) -> Place:
 
 
 def _expanded(b: Builder, group: Group, g: Place) -> Place:
-    """Return dz at full size: each pooled gradient at its winner, 0 elsewhere."""
+    """Return dz at full size: each pooled gradient at its winner, or spread over open gates."""
     assert group.pool is not None
     height, width = group.pool.pool_size
     rows, columns, channels = g.shape
     dz = b.extra(
         group, "dz", (rows * height, columns * width, channels), frame=_frame_for_data(b, group)
     )
-    winner = b.extra(group, "winner")
+    kept = [b.extra(group, "winner")] if _kept(group) else []
+    average = isinstance(group.pool, AveragePool2D)
 
     def emit(f: Function) -> None:
-        gradient, places, target = f.arguments
+        gradient, *places, target = f.arguments
         from pellucid.compiler.ir import vectors_over
 
         with f.each(rows) as r, f.each(columns) as c:
             pooled = r * (columns * channels) + c * channels
             for i, n in vectors_over(f, channels):
                 value = gradient.load(pooled + i, n)
-                won = f.convert(places.load(pooled + i, n), "i32")
+                if average:
+                    value = value * (1.0 / (height * width))
+                byte = f.convert(places[0].load(pooled + i, n), "i32") if places else None
                 for k in range(height * width):
                     here = (r * height + k // width) * dz.row + (c * width + k % width) * channels
-                    target.store(f.select(won.equals(k), value, 0.0), here + i, n)
+                    share = value
+                    if byte is not None:
+                        bit = f.constant(1 << k, byte.type)
+                        chosen = (byte & bit).equals(bit) if average else byte.equals(k)
+                        share = f.select(chosen, value, 0.0)
+                    target.store(share, here + i, n)
 
-    key = ("expand", g.layout, dz.layout, group.pool.pool_size)
-    b.schedule.add(group.layer, key, "sample", [g, winner, dz], [dz], emit)
+    key = ("expand", g.layout, dz.layout, group.pool.pool_size, average, len(kept))
+    b.schedule.add(group.layer, key, "sample", [g, *kept, dz], [dz], emit)
     return dz
 
 
