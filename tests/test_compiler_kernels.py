@@ -265,3 +265,36 @@ def test_any_activation_is_taken_along_in_inference(function) -> None:
     (found,) = Plan(compiled, len(given)).forward([given])
     (exact,) = reference.forward(program, [given]).values()
     compare("y", found, exact, 64)
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize("name", ["multiply", "divide"])
+@pytest.mark.parametrize(
+    "shape", [(18,), (1, 1, 1, 18), (4, 1, 1), (5, 18), (4, 5, 1), ()], ids=str
+)
+def test_weights_are_spread_over_images(shape, name, lanes) -> None:
+    rng = np.random.default_rng(3)
+    arrays = [("x", rng.uniform(0.5, 2, (3, 4, 5, 18))), ("gamma", rng.uniform(0.5, 2, shape))]
+    op = operations()[name]()
+    check(lambda g, x, gamma: g.apply(op, x, gamma), arrays, lanes)
+    check(lambda g, x, gamma: g.apply(op, gamma, x), arrays, lanes)
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize("shape", [(3, 1, 1, 18), (3, 4, 5, 1), (3, 1, 5, 1)], ids=str)
+def test_gates_are_spread_over_images(shape, lanes) -> None:
+    from pellucid.ops.conv2d import Conv2D
+    from pellucid.ops.multiply import Multiply
+
+    rng = np.random.default_rng(3)
+    arrays = [
+        ("x", rng.standard_normal((3, 4, 5, 18))),
+        ("gate", rng.standard_normal(shape)),
+        ("kernel", rng.standard_normal((3, 3, 18, 2)) / 9),
+    ]
+
+    def graph(g: Tracer, x: Value, gate: Value, kernel: Value) -> Value:
+        squared = g.apply(Multiply(), x, x, x)
+        return g.apply(Conv2D(padding="same"), g.apply(Multiply(), squared, gate), kernel, None)
+
+    check(graph, arrays, lanes)

@@ -1,0 +1,195 @@
+"""Tensors merged number by number, of one shape or spread to each other's.
+
+Every tensor is read where it lies: along an axis that it is spread over it does not move. Axes that
+lie one after the other in all tensors are one loop; the innermost goes by vectors, or reads one
+number into all lanes. The gradient of a spread tensor is added up in memory, in the order of the
+loops. Floor: a load for each number of each tensor, and one store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
+from pellucid.compiler.schedule import Place
+from pellucid.ops._operation import known
+
+if TYPE_CHECKING:
+    from pellucid.compiler.lowering import Builder, Group
+    from pellucid.graph import Node
+    from pellucid.graph import Value as GraphValue
+
+__all__ = ["Rule", "merge_backward", "merge_forward", "refusal"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How numbers are merged.
+
+    Attributes:
+        merge: y from the numbers that stand in one place.
+        share: The gradient of number i, from dy, y and the numbers.
+        looks_back: Whether `share` looks at y and the numbers; else it gets None for them.
+    """
+
+    merge: Callable[[Function, list[Value]], Value]
+    share: Callable[[Function, int, Value, Value, list[Value]], Value]
+    looks_back: bool = True
+
+
+Steps = tuple[int, ...]
+"""How far a tensor moves along each axis of the result."""
+
+
+def refusal(node: Node) -> str | None:
+    """Return why there is no kernel for this node, or None."""
+    rank = len(node.output.shape)
+    for value in node.inputs:
+        if value is None or value.variable is None:
+            if value is None or len(value.shape) != rank or value.shape[0] is not None:
+                return f"{node.op.name} of tensors that do not share the batch"
+        elif value.variable.value.dtype != "float32":
+            return f"{node.op.name} of a {value.variable.value.dtype} constant"
+        elif len(value.shape) == rank and value.shape[0] != 1:
+            return f"{node.op.name} of a weight for each sample"
+    if all(value is not None and value.variable is not None for value in node.inputs):
+        return f"{node.op.name} of weights alone"
+    return None
+
+
+def _own_steps(place: Place) -> Steps:
+    """How far it is from cell to cell along each of a tensor's own axes."""
+    if len(place.shape) == 3:
+        return (place.row, place.shape[2], 1)
+    steps = [1]
+    for size in reversed(place.shape[1:]):
+        steps.append(steps[-1] * size)
+    return tuple(reversed(steps[: len(place.shape)]))
+
+
+def _steps(value: GraphValue | None, place: Place, shape: Sequence[int]) -> Steps:
+    """How far a tensor moves along each axis of a result of `shape`, the batch left out."""
+    assert value is not None
+    sizes, own = place.shape, _own_steps(place)
+    if value.variable is not None and len(sizes) > len(shape):
+        sizes, own = sizes[1:], own[1:]
+    missing = len(shape) - len(sizes)
+    moved = [0 if size == 1 else step for size, step in zip(sizes, own, strict=True)]
+    return (*(0,) * missing, *moved)
+
+
+def _joined(shape: Sequence[int], steps: Sequence[Steps]) -> list[tuple[int, Steps]]:
+    """Return (size, steps of all tensors) of each axis, those that go on in all tensors as one."""
+    axes: list[tuple[int, Steps]] = []
+    for axis, size in enumerate(shape):
+        moved = tuple(step[axis] for step in steps)
+        if size == 1 and len(shape) > 1:
+            continue
+        if axes and all(a == b * size for a, b in zip(axes[-1][1], moved, strict=True)):
+            axes[-1] = (axes[-1][0] * size, moved)
+        else:
+            axes.append((size, moved))
+    return axes or [(1, tuple(1 for _ in steps))]
+
+
+def _cells(
+    f: Function, axes: Sequence[tuple[int, Steps]]
+) -> Iterator[tuple[list[Index], int | None]]:
+    """Yield where each vector lies in every tensor, and its count.
+
+    What the caller writes for each pair becomes the body of loops.
+    """
+    *outer, (size, last) = axes
+    with ExitStack() as loops:
+        offsets: list[Index] = [0] * len(last)
+        for count, steps in outer:
+            i = loops.enter_context(f.each(count))
+            offsets = [
+                here + i * step if step else here for here, step in zip(offsets, steps, strict=True)
+            ]
+        for k, n in vectors_over(f, size):
+            yield [here + k if step else here for here, step in zip(offsets, last, strict=True)], n
+
+
+def _read(f: Function, source: Address, offset: Index, n: int | None, step: int) -> Value:
+    return source.load(offset, n) if step else f.splat(source.get(offset))
+
+
+def merge_forward(b: Builder, group: Group, rule: Rule) -> None:
+    """Add the job of the forward pass."""
+    values = group.node.inputs
+    parts = [b.place(value) for value in values]
+    y = b.place(group.output)
+    shape = known(group.output.shape[1:])
+    steps = [_own_steps(y), *(_steps(v, p, shape) for v, p in zip(values, parts, strict=True))]
+    axes = _joined(shape, steps)
+
+    def emit(f: Function) -> None:
+        *sources, target = f.arguments
+        last = axes[-1][1]
+        for offsets, n in _cells(f, axes):
+            numbers = [
+                _read(f, source, i, n, step)
+                for source, i, step in zip(sources, offsets[1:], last[1:], strict=True)
+            ]
+            target.store(rule.merge(f, numbers), offsets[0], n)
+
+    key = (group.op.name, tuple(axes))
+    b.schedule.add(group.layer, key, "sample", [*parts, y], [y], emit)
+
+
+def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
+    """Add the jobs of the backward pass, one for each tensor that has a gradient."""
+    values = group.node.inputs
+    shape = known(group.output.shape[1:])
+    dy = b.gradient(group.output)
+    seen = [b.place(group.output), *map(b.place, values)] if rule.looks_back else []
+    for i, value in enumerate(values):
+        if value is None or not b.wants(value):
+            continue
+        add = True
+        if value.variable is None:
+            dx, add = b.claim(value)
+        else:
+            dx = b.collect(value)
+        own = _steps(value, dx, shape)
+        steps = [own, _own_steps(dy)]
+        if rule.looks_back:
+            steps.append(_own_steps(seen[0]))
+            steps += [_steps(v, p, shape) for v, p in zip(values, seen[1:], strict=True)]
+        axes = _joined(shape, steps)
+        spread = any(not step and size > 1 for size, step in zip(shape, own, strict=True))
+
+        def emit(
+            f: Function,
+            i: int = i,
+            dx: Place = dx,
+            axes: list[tuple[int, Steps]] = axes,
+            spread: bool = spread,
+            add: bool = add,
+        ) -> None:
+            gradient, *sources, target = f.arguments
+            last = axes[-1][1]
+            if spread and not add:
+                for k, n in vectors_over(f, dx.size):
+                    target.store(f.zero(), k, n)
+            for (there, *offsets), n in _cells(f, axes):
+                up = gradient.load(offsets[0], n)
+                y, *numbers = [
+                    _read(f, source, at, n, step)
+                    for source, at, step in zip(sources, offsets[1:], last[2:], strict=True)
+                ] or [up]
+                share = rule.share(f, i, up, y, numbers)
+                if not last[0] and axes[-1][0] > 1:
+                    inside = share if n is None else f.select(f.first_lanes(n), share, 0.0)
+                    target.put(target.get(there) + f.sum(inside), there)
+                elif add or spread:
+                    target.store(target.load(there, n) + share, there, n)
+                else:
+                    target.store(share, there, n)
+
+        key = (f"{group.op.name}_gradient", i, tuple(axes), spread, add, dx.size)
+        b.schedule.add(group.layer, key, "sample", [dy, *seen, dx], [dx], emit)
