@@ -10,6 +10,8 @@ import pytest
 from pellucid.graph import Tracer, Value, Variable, reference
 from pellucid.ops._operation import Case
 from pellucid.ops._registry import operations
+from pellucid.ops.group_normalization import GroupNormalization
+from pellucid.ops.layer_normalization import LayerNormalization
 from pellucid.ops.mean_squared_error import MeanSquaredError
 from pellucid.ops.weighted_mean import WeightedMean
 
@@ -296,5 +298,42 @@ def test_gates_are_spread_over_images(shape, lanes) -> None:
     def graph(g: Tracer, x: Value, gate: Value, kernel: Value) -> Value:
         squared = g.apply(Multiply(), x, x, x)
         return g.apply(Conv2D(padding="same"), g.apply(Multiply(), squared, gate), kernel, None)
+
+    check(graph, arrays, lanes)
+
+
+NORMALISATIONS = [
+    LayerNormalization(epsilon=1e-5),
+    LayerNormalization((2, 3)),
+    LayerNormalization((1, 2, 3)),
+    GroupNormalization(2),
+    GroupNormalization(-1, epsilon=1e-5),
+    GroupNormalization(1),
+]
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize("op", NORMALISATIONS, ids=str)
+def test_normalisation_between_convolutions(op, lanes) -> None:
+    from pellucid.ops.conv2d import Conv2D
+
+    rng = np.random.default_rng(3)
+    own = (72,)
+    if isinstance(op, LayerNormalization):
+        own = (5, 4, 72)[(op.axis[0] if isinstance(op.axis, tuple) else 3) - 1 :]
+    arrays = [
+        ("x", rng.standard_normal((3, 5, 4, 72)) + 0.5),
+        ("gamma", rng.uniform(0.5, 2, own)),
+        ("beta", rng.standard_normal(own)),
+        ("kernel", rng.standard_normal((3, 3, 72, 2)) / 9),
+    ]
+
+    def graph(g: Tracer, x: Value, gamma: Value, beta: Value, kernel: Value) -> Value:
+        first = g.apply(Conv2D(padding="same", groups=36), x, kernel_of(g), None)
+        return g.apply(Conv2D(padding="same"), g.apply(op, first, gamma, beta), kernel, None)
+
+    def kernel_of(g: Tracer) -> Value:
+        fixed = np.random.default_rng(4).standard_normal((3, 3, 2, 72)) / 4
+        return g.weight(Variable(fixed, "fixed", "fixed", trainable=False))
 
     check(graph, arrays, lanes)

@@ -11,12 +11,11 @@ with the activation after it, which is part of the last forward pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels import activation
-from pellucid.compiler.kernels._tiles import lanes_of, split, vectors
+from pellucid.compiler.kernels._channels import channel_sums, pixels_of
 from pellucid.compiler.kernels.activation import gated
 from pellucid.ops._operation import known
 
@@ -42,57 +41,6 @@ def refusal(node: Node) -> str | None:
 def fuses(group: Group, follower: Node, training: bool) -> bool:
     """Pooling is not part of it."""
     return False
-
-
-def _image(place: Place) -> tuple[int, int, int, int]:
-    """Return (height, width, channels, row) of an image, or of a row of numbers as one pixel."""
-    if len(place.shape) == 3:
-        return (*place.shape, place.row)
-    return (1, 1, place.shape[0], 0)
-
-
-def _sums(
-    f: Function,
-    places: Sequence[Place],
-    targets: Sequence[Address],
-    term: Callable[[list[Index], Index, int | None], list[Value]],
-) -> None:
-    """Write targets[k] += Σ over pixels of term(where in each place, channel, count)[k]."""
-    height, width, channels, _ = _image(places[0])
-    rows = [_image(place)[3] for place in places]
-    for first, length, count in split(vectors(f, channels), 4):
-        for block in range(count):
-            begin = first + block * length
-            chosen = [
-                ((begin + i) * f.lanes, lanes_of(f, begin + i, channels)) for i in range(length)
-            ]
-
-            def over_rows(
-                r: Index, acc: list[Value], chosen: list[tuple[int, int]] = chosen
-            ) -> list[Value]:
-                def over_columns(c: Index, acc: list[Value]) -> list[Value]:
-                    new = []
-                    for k, n in chosen:
-                        where = [r * row + c * channels + k for row in rows]
-                        new += term(where, k, n)
-                    return [a + value for a, value in zip(acc, new, strict=True)]
-
-                return f.carry(width, acc, over_columns)
-
-            start = [target.load(k, n) for k, n in chosen for target in targets]
-            ends = iter(f.carry(height, start, over_rows))
-            for k, n in chosen:
-                for target in targets:
-                    target.store(next(ends), k, n)
-
-
-def _pixels(f: Function, *places: Place) -> Iterator[tuple[list[Index], Index, int | None]]:
-    """Yield (where in each place, channel, count) for every vector of every pixel."""
-    height, width, channels, _ = _image(places[0])
-    rows = [_image(place)[3] for place in places]
-    for k, n in vectors_over(f, channels):
-        with f.each(height) as r, f.each(width) as c:
-            yield [r * row + c * channels + k for row in rows], k, n
 
 
 def _total(
@@ -124,7 +72,7 @@ def forward(b: Builder, group: Group) -> None:
         source, middle, spread, target = (next(given) for _ in range(4))
         factor = next(given) if gamma is not None else None
         summand = next(given) if beta is not None else None
-        for (i, j), k, n in _pixels(f, x, y):
+        for (i, j), k, n in pixels_of(f, x, y):
             scale = spread.load(k, n)
             if isinstance(factor, Address):
                 scale = scale * factor.load(k, n)
@@ -171,7 +119,7 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
 
     def emit_sum(f: Function) -> None:
         source, target = f.arguments
-        _sums(f, [x], [target], lambda where, k, n: [source.load(where[0], n)])
+        channel_sums(f, [x], [target], lambda where, k, n: [source.load(where[0], n)])
 
     b.schedule.add(group.layer, ("sum", x.layout), "sample", [x, sums], [sums], emit_sum)
 
@@ -194,7 +142,7 @@ def _statistics(b: Builder, group: Group, x: Place, channels: int) -> tuple[Plac
             away = source.load(where[0], n) - middle.load(k, n)
             return [away * away]
 
-        _sums(f, [x], [target], term)
+        channel_sums(f, [x], [target], term)
 
     b.schedule.add(
         group.layer, ("squares", x.layout), "sample", [x, mean, squares], [squares], emit_squares
@@ -278,7 +226,7 @@ def backward(b: Builder, group: Group) -> None:
             x_hat = (source.load(where[0], n) - middle.load(k, n)) * spread.load(k, n)
             return [dy, dy * x_hat]
 
-        _sums(f, [x, g], [plain, weighted], term)
+        channel_sums(f, [x, g], [plain, weighted], term)
 
     b.schedule.add(
         group.layer, ("normalization_sums", x.layout, g.layout), "sample",
@@ -303,7 +251,7 @@ def backward(b: Builder, group: Group) -> None:
         )
         factor = next(given) if gamma is not None else None
         share = shares.broadcast()
-        for (i, j, o), k, n in _pixels(f, x, g, dx):
+        for (i, j, o), k, n in pixels_of(f, x, g, dx):
             value = gradient.load(j, n)
             if training:
                 x_hat = (source.load(i, n) - middle.load(k, n)) * spread.load(k, n)
