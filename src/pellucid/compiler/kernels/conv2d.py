@@ -444,7 +444,7 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
     assert kernel is not None
     kh, kw, c, filters = (n or 0 for n in kernel.shape)
     o = filters // op.groups
-    turned = _turned(b, group, (kh, kw, c, filters))
+    turned = turned_kernel(b, group, (kh, kw, c, filters))
     dx, add = b.claim(group.node.inputs[0])
     windows = windows_of(group)
     channels = dx.shape[2]
@@ -501,7 +501,7 @@ def _clear(f: Function, s: Sweep, y: Address) -> None:
             y.store(f.zero(), i * s.y_row + j * s.y_column + k, n)
 
 
-def _turned(b: Builder, group: Group, shape: tuple[int, int, int, int]) -> Place:
+def turned_kernel(b: Builder, group: Group, shape: tuple[int, int, int, int]) -> Place:
     """Return the kernel read backwards and transposed: (KH, KW, groups, O/groups, C/groups)."""
     kh, kw, c, filters = shape
     groups = group.op.groups
