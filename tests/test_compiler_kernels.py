@@ -20,7 +20,7 @@ from pellucid.compiler.kernels import find_kernel
 from pellucid.compiler.plan import Compiled, Plan
 from pellucid.compiler.target import host
 
-WEIGHTS = {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"}
+WEIGHTS = {"kernel", "bias", "gamma", "beta", "alpha", "moving_mean", "moving_variance"}
 WIDTHS = [16, 8, 4]
 
 
@@ -335,5 +335,52 @@ def test_normalisation_between_convolutions(op, lanes) -> None:
     def kernel_of(g: Tracer) -> Value:
         fixed = np.random.default_rng(4).standard_normal((3, 3, 2, 72)) / 4
         return g.weight(Variable(fixed, "fixed", "fixed", trainable=False))
+
+    check(graph, arrays, lanes)
+
+
+def image_cases():
+    """Operations on images with more channels than a vector has."""
+    from pellucid.ops.conv2d_transpose import Conv2DTranspose
+    from pellucid.ops.depth_to_space import DepthToSpace
+    from pellucid.ops.depthwise_conv2d import DepthwiseConv2D
+    from pellucid.ops.prelu import PReLU
+    from pellucid.ops.resize import Resize
+    from pellucid.ops.space_to_depth import SpaceToDepth
+
+    yield Conv2DTranspose((2, 2), "same"), (4, 5, 40), [(3, 3, 36, 40), (36,)]
+    yield Conv2DTranspose((2, 1), ((1, 0), (0, 2)), (1, 0), groups=2), (4, 5, 40), [(3, 4, 9, 40)]
+    yield DepthwiseConv2D((1, 2), "same"), (4, 5, 40), [(3, 3, 40, 2), (80,)]
+    yield DepthwiseConv2D(), (4, 5, 21), [(3, 3, 21, 4), (84,)]
+    yield DepthwiseConv2D(), (4, 5, 21), [(2, 2, 21, 3), None]
+    yield Resize(None, (2.0, 2.0), "bilinear"), (5, 4, 20), []
+    yield Resize((7, 3), None, "bicubic"), (5, 4, 20), []
+    yield DepthToSpace(2), (3, 2, 4 * 18), []
+    yield DepthToSpace(2, "CRD"), (3, 2, 4 * 18), []
+    yield SpaceToDepth(2), (4, 6, 18), []
+    yield PReLU(), (4, 5, 18), [(1, 1, 18)]
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize(("op", "image", "weights"), list(image_cases()), ids=str)
+def test_images_between_convolutions(op, image, weights, lanes) -> None:
+    from pellucid.ops.activation import Activation
+    from pellucid.ops.conv2d import Conv2D
+
+    rng = np.random.default_rng(6)
+    names = ["alpha"] if op.name == "prelu" else ["kernel", "bias"]
+    arrays = [("x", rng.standard_normal((2, *image)))]
+    arrays += [
+        (name, None if shape is None else rng.standard_normal(shape))
+        for name, shape in zip(names, weights, strict=False)
+    ]
+    same = np.eye(image[2])[None, None]
+
+    def graph(g: Tracer, x: Value, *given: Value) -> Value:
+        first = g.apply(Conv2D(), x, g.weight(Variable(same, "same", trainable=False)), None)
+        y = g.apply(op, first, *given, *(None,) * (len(op.inputs) - 1 - len(given)))
+        fixed = np.random.default_rng(4).standard_normal((3, 3, y.shape[3], 2)) / 9
+        last = g.weight(Variable(fixed, "last", trainable=False))
+        return g.apply(Conv2D(padding="same"), g.apply(Activation("relu"), y), last, None)
 
     check(graph, arrays, lanes)

@@ -7,6 +7,8 @@
   outputs apart, as in `conv2d.py`.
 * **Weight gradient**: one vector of channels of all taps stays in registers over the image.
 
+With several filters for each channel, the image is first written out with every channel as often.
+
 Floor: one load for each multiply-add.
 """
 
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels import activation
+from pellucid.compiler.kernels._repeat import add_up_repetitions, repeat_channels
 from pellucid.compiler.kernels._tiles import Run, Taps, split
 from pellucid.compiler.kernels.activation import gated
 from pellucid.compiler.kernels.batch_normalization import folded
@@ -37,19 +40,43 @@ if TYPE_CHECKING:
 NORMALISES = True
 """Batch normalisation by stored statistics may be fused."""
 
-__all__ = ["backward", "forward", "frame", "fuses", "refusal"]
-
-
-def refusal(node: Node) -> str | None:
-    """Return why there is no kernel for this node, or None."""
-    kernel = node.inputs[1]
-    assert kernel is not None
-    return None if kernel.shape[3] == 1 else "depthwise convolution with a multiplier"
+__all__ = ["backward", "forward", "frame", "fuses"]
 
 
 def frame(group: Group) -> Frame:
     """Return the zeros that must be around the input."""
-    return windows_of(group).padding
+    return windows_of(group).padding if _multiplier(group) == 1 else NO_FRAME
+
+
+def _multiplier(group: Group) -> int:
+    """How many filters each channel has."""
+    return int(group.node.inputs[1].shape[3])  # type: ignore[union-attr, arg-type]  # the kernel is there
+
+
+def _image(b: Builder, group: Group) -> Place:
+    """Return the input, with each channel as often as it has filters."""
+    x, times = b.place(group.node.inputs[0]), _multiplier(group)
+    if times == 1:
+        return x
+    height, width, channels = x.shape
+    shape = (height, width, channels * times)
+    return b.extra(group, "x by filter", shape, frame=windows_of(group).padding)
+
+
+def _repeat(b: Builder, group: Group, repeated: Place) -> None:
+    """Add the job that writes the channels out."""
+    x, times = b.place(group.node.inputs[0]), _multiplier(group)
+    height, width, channels = x.shape
+
+    def emit(f: Function) -> None:
+        source, target = f.arguments
+        with f.each(height) as r, f.each(width) as c:
+            here = source + (r * x.row + c * channels)
+            there = target + (r * repeated.row + c * (channels * times))
+            repeat_channels(f, here, there, channels, times)
+
+    key = ("repeat", x.layout, repeated.layout)
+    b.schedule.add(group.layer, key, "sample", [x, repeated], [repeated], emit)
 
 
 def fuses(group: Group, follower: Node, training: bool) -> bool:
@@ -58,7 +85,8 @@ def fuses(group: Group, follower: Node, training: bool) -> bool:
 
 
 def _taps(group: Group, x: Place) -> tuple[Taps, Taps]:
-    kh, kw, channels = (n or 0 for n in group.node.inputs[1].shape[:3])  # type: ignore[union-attr]  # the kernel is there
+    kh, kw = (n or 0 for n in group.node.inputs[1].shape[:2])  # type: ignore[union-attr]  # the kernel is there
+    channels = x.shape[2]
     down, across = group.op.dilation_rate
     return Taps(kh, down * x.row, kw * channels), Taps(kw, across * channels, channels)
 
@@ -99,7 +127,9 @@ def _sweep(
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
     node = group.node
-    x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
+    x, w, y = _image(b, group), b.place(node.inputs[1]), b.place(group.output)
+    if _multiplier(group) > 1:
+        _repeat(b, group, x)
     bias = None if node.inputs[2] is None else b.place(node.inputs[2])
     affine: tuple[Place, ...] = ()
     if group.norm is not None:
@@ -147,7 +177,7 @@ def backward(b: Builder, group: Group) -> None:
 
 
 def _weights_backward(b: Builder, group: Group, dz: Place) -> None:
-    x, total = b.place(group.node.inputs[0]), b.collect(group.node.inputs[1])
+    x, total = _image(b, group), b.collect(group.node.inputs[1])
     windows, channels = windows_of(group), x.shape[2]
     (top, _), (left, _) = windows.padding
     corner = -(top * x.row + left * channels)
@@ -195,6 +225,10 @@ def _weights_backward(b: Builder, group: Group, dz: Place) -> None:
 def _data_backward(b: Builder, group: Group, dz: Place) -> None:
     w = b.place(group.node.inputs[1])
     dx, add = b.claim(group.node.inputs[0])
+    times, own, further = _multiplier(group), dx, add
+    if times > 1:
+        height, width, _ = dx.shape
+        dx, add = b.extra(group, "dx by filter", (height, width, dz.shape[2])), False
     windows, channels = windows_of(group), dx.shape[2]
     kh, kw = w.shape[:2]
     down, across = group.op.strides
@@ -228,3 +262,20 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
     key = ("depthwise_data", dz.layout, dx.layout, w.shape, group.op, add)
     macs = math.prod(dz.shape) * kh * kw
     b.schedule.add(group.layer, key, "sample", [dz, w, dx], [dx], emit, macs=macs)
+    if times > 1:
+        _add_up(b, group, dx, own, further)
+
+
+def _add_up(b: Builder, group: Group, repeated: Place, dx: Place, add: bool) -> None:
+    """Add the job that adds up the gradients of one channel by all its filters."""
+    times = _multiplier(group)
+    height, width, channels = dx.shape
+
+    def emit(f: Function) -> None:
+        source, target = f.arguments
+        with f.each(height * width) as i:
+            here, there = source + i * (channels * times), target + i * channels
+            add_up_repetitions(f, here, there, channels, times, add=add)
+
+    key = ("add_up_repetitions", repeated.layout, dx.layout, add)
+    b.schedule.add(group.layer, key, "sample", [repeated, dx], [dx], emit)

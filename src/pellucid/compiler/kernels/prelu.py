@@ -1,0 +1,37 @@
+"""Parametric ReLU, with slopes that are spread over the image; `_merge.py` has the loops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pellucid.compiler.kernels._merge import Rule, merge_backward, merge_forward, refusal
+
+if TYPE_CHECKING:
+    from pellucid.compiler.ir import Function, Value
+    from pellucid.compiler.lowering import Builder, Group
+
+__all__ = ["backward", "forward", "refusal"]
+
+
+def _merge(f: Function, xs: list[Value]) -> Value:
+    x, slope = xs
+    return f.select(x > 0.0, x, x * slope)
+
+
+def _share(f: Function, i: int, dy: Value, y: Value, xs: list[Value]) -> Value:
+    """dy, sloped where x is not positive; and dy · x there, for the slope."""
+    x, slope = xs
+    return f.select(x > 0.0, 0.0, dy * x) if i else f.select(x > 0.0, dy, dy * slope)
+
+
+_RULE = Rule(_merge, _share)
+
+
+def forward(b: Builder, group: Group) -> None:
+    """Add the job of the forward pass."""
+    merge_forward(b, group, _RULE)
+
+
+def backward(b: Builder, group: Group) -> None:
+    """Add the jobs of the backward pass."""
+    merge_backward(b, group, _RULE)
