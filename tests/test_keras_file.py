@@ -147,7 +147,7 @@ def test_weights_of_another_model_are_refused(model, tmp_path):
 
 def test_weights_alone_are_not_a_model(model, tmp_path):
     save_weights(model, tmp_path / "m.weights.h5")
-    with pytest.raises(LoadError, match="make the model and call load_weights"):
+    with pytest.raises(LoadError, match="Make the model, and call its load_weights"):
         load_model(tmp_path / "m.weights.h5")
 
 

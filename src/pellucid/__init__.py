@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         utils,
     )
     from pellucid.explain.trace import explain
-    from pellucid.formats import load_model
+    from pellucid.formats import load_model, load_weights
     from pellucid.layers import Input
     from pellucid.models import Model, Sequential
 
@@ -70,6 +70,7 @@ _NAMES = {
     "Model": "pellucid.models",
     "Sequential": "pellucid.models",
     "load_model": "pellucid.formats",
+    "load_weights": "pellucid.formats",
 }
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "keras",
     "layers",
     "load_model",
+    "load_weights",
     "losses",
     "metrics",
     "models",

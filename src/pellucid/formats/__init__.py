@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pellucid.formats._atomic import atomic_file, atomic_write
-    from pellucid.formats.keras_file import load_model, load_weights, save_model, save_weights
+    from pellucid.formats.keras_file import load_model, save_model
     from pellucid.formats.onnx.export import export_onnx
+    from pellucid.formats.weight_files import load_weights, save_weights
 
 __all__ = [
     "atomic_file",
@@ -29,5 +30,7 @@ def __getattr__(name: str) -> Any:
         "atomic_file": "_atomic",
         "atomic_write": "_atomic",
         "export_onnx": "onnx.export",
+        "load_weights": "weight_files",
+        "save_weights": "weight_files",
     }.get(name, "keras_file")
     return getattr(importlib.import_module(f"{__name__}.{module}"), name)

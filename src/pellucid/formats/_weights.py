@@ -17,7 +17,7 @@ from pellucid.layers._names import snake_case
 from pellucid.models import Model, Sequential
 from pellucid.ops._operation import Array
 
-__all__ = ["collect", "names", "placed"]
+__all__ = ["by_place", "collect", "names", "placed"]
 
 # Written by some versions of Keras beside the weights, and not needed here: the state of random
 # generators (here: counters) and of metrics (which every epoch begins anew).
@@ -35,6 +35,15 @@ def collect(model: Model) -> dict[str, Array]:
         for index, (_, value) in enumerate(model.optimizer.variables):
             arrays[f"optimizer/vars/{index}"] = value
     return arrays
+
+
+def by_place(model: Model) -> dict[str, Variable]:
+    """Return the weights by readable names that do not depend on those of the layers."""
+    return {
+        f"{group.replace('layers/', '')}/{variable.name}": variable
+        for group, layer in _groups(model)
+        for variable in _own_weights(layer)
+    }
 
 
 def names(model: Model) -> dict[str, dict[str, str]]:

@@ -33,6 +33,7 @@ from pellucid.formats._archive import parse_json, read_archive, read_file, write
 from pellucid.formats._atomic import atomic_write
 from pellucid.formats._hdf5 import SIGNATURE, Contents, read_arrays, read_contents, write_arrays
 from pellucid.formats._keras2 import modern_compile_config, modern_model
+from pellucid.formats._kind import kind_of, require_model
 from pellucid.formats._placing import WeightTable, put
 from pellucid.formats._schema import checked_compile_config, checked_model, known_layers
 from pellucid.layers._layer import Layer
@@ -40,7 +41,14 @@ from pellucid.layers._unfilled import unfilled
 from pellucid.models import Model, Sequential
 from pellucid.ops._operation import Array
 
-__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
+__all__ = [
+    "assign_weights",
+    "load_model",
+    "require_built",
+    "save_model",
+    "target",
+    "weights_file",
+]
 
 Path_ = str | os.PathLike[str]
 
@@ -69,7 +77,7 @@ def save_model(model: Model, filepath: Path_, overwrite: bool = True) -> None:
             False, or a layer is of a class that a file cannot name.
         OSError: the file cannot be written.
     """
-    path = _target(filepath, ".keras", overwrite)
+    path = target(filepath, (".keras",), overwrite)
     _require_known_layers(model)
     config = _entry(model)
     config["compile_config"] = model.get_compile_config()
@@ -78,11 +86,10 @@ def save_model(model: Model, filepath: Path_, overwrite: bool = True) -> None:
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
     own = {"version": _OWN_VERSION, "preprocessing": model.preprocessing}
-    weights = write_arrays(_weights.collect(model), _weights.names(model))
     members = {
         _METADATA: _json(metadata, "The metadata"),
         _CONFIG: _json(config, f"The configuration of {model.name}"),
-        _WEIGHTS: weights,
+        _WEIGHTS: weights_file(model),
         _OWN: _json(own, f"The preprocessing of {model.name}"),
     }
     atomic_write(path, write_archive(members))
@@ -110,6 +117,7 @@ def load_model(filepath: Path_, compile: bool = True) -> Model:
     data = read_file(filepath)
     if data.startswith(SIGNATURE):
         return _legacy_model(read_contents(data, where, _legacy.ATTRIBUTES), compile, where)
+    require_model(kind_of(data), where)
     members = _members(data, where)
     for name in (_CONFIG, _WEIGHTS):
         if name not in members:
@@ -152,51 +160,14 @@ def _legacy_model(contents: Contents, compile: bool, where: str) -> Model:
     return model
 
 
-def save_weights(model: Model, filepath: Path_, overwrite: bool = True) -> None:
-    """Save the weights, and the optimiser's state, as a `.weights.h5` file that Keras 3 opens.
-
-    Raises:
-        ArgumentError: the name does not end in `.weights.h5`, or the file is there and `overwrite`
-            is False.
-        NotBuiltError: the model has no weights yet.
-        OSError: the file cannot be written.
-    """
-    path = _target(filepath, ".weights.h5", overwrite)
-    _require_built(model)
-    atomic_write(path, write_arrays(_weights.collect(model), _weights.names(model)))
-
-
-def load_weights(
-    model: Model, filepath: Path_, skip_mismatch: bool = False, by_name: bool = False
+def assign_weights(
+    model: Model, data: bytes, where: str, skip_mismatch: bool, by_name: bool
 ) -> WeightTable:
-    """Set a model's weights, and its optimiser's state, from a file of Keras' or Pellucid's.
-
-    A `.weights.h5` or `.keras` file, or a legacy `.h5` file, of which only the weights are taken.
-    Nothing changes unless every weight is there and has the shape that the model needs.
-
-    Args:
-        model: the model.
-        filepath: the file.
-        skip_mismatch: whether to leave a layer as it is, with a warning, where the file's does not
-            fit.
-        by_name: for a legacy file: whether to load the layers whose names agree, and leave the
-            others; otherwise layers agree by their order.
-
-    Returns:
-        What went where.
-
-    Raises:
-        LoadError: the file is broken, or is not of a model like this one.
-        NotBuiltError: the model has no weights yet.
-        ArgumentError: `by_name` was asked of a file that has no names.
-    """
-    _require_built(model)
-    where = str(filepath)
-    data = read_file(filepath)
+    """Set a model's weights, and its optimiser's state, from the bytes of a file of Keras'."""
     if not data.startswith(SIGNATURE):
         members = _members(data, where)
         if _WEIGHTS not in members:
-            raise LoadError(f"{where} has no {_WEIGHTS}: it is neither .weights.h5 nor .keras.")
+            raise LoadError(f"{where} has no {_WEIGHTS}: it is no file of weights.")
         data, where = members[_WEIGHTS], f"{where}: {_WEIGHTS}"
     contents = read_contents(data, where, _legacy.ATTRIBUTES)
     if _legacy.is_legacy(contents):
@@ -213,6 +184,11 @@ def load_weights(
     if state:
         model.optimizer.set_variables(state)
     return WeightTable(placed)
+
+
+def weights_file(model: Model) -> bytes:
+    """Return a `.weights.h5` file of a model's weights and its optimiser's state."""
+    return write_arrays(_weights.collect(model), _weights.names(model))
 
 
 def _compile(model: Model, config: Any, where: str) -> None:
@@ -281,16 +257,20 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} is a {type(value).__name__}")
 
 
-def _target(filepath: Path_, suffix: str, overwrite: bool) -> Path:
+def target(filepath: Path_, endings: tuple[str, ...], overwrite: bool) -> Path:
+    """Return the path to write to; ArgumentError if its name has none of the endings."""
     path = Path(filepath)
-    if not path.name.endswith(suffix):
-        raise ArgumentError(f"Expected a file name that ends in {suffix}, received {filepath}.")
+    if not path.name.endswith(endings):
+        raise ArgumentError(
+            f"Expected a file name that ends in {' or '.join(endings)}, received {filepath}."
+        )
     if path.exists() and not overwrite:
         raise ArgumentError(f"{filepath} is there already. Pass overwrite=True to replace it.")
     return path
 
 
-def _require_built(model: Model) -> None:
+def require_built(model: Model) -> None:
+    """Raise a NotBuiltError if the model has no weights yet."""
     if not model.built:
         raise NotBuiltError(
             f"{model.name} has no weights yet. Build it first: model.build(input_shape)."

@@ -105,27 +105,34 @@ class Model(Trainer):
         save_model(self, filepath, overwrite=overwrite)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """Save the weights as a `.weights.h5` file, as Keras 3 writes it."""
+        """Save the weights as `.weights.h5`, as Keras 3 writes it, `.safetensors` or `.npz`."""
         from pellucid.formats import save_weights
 
         save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(
-        self, filepath: Any, skip_mismatch: bool = False, by_name: bool = False
+        self,
+        filepath: Any,
+        skip_mismatch: bool = False,
+        by_name: bool = False,
+        mapping: dict[str, str | None] | None = None,
     ) -> None:
         """Load the weights of a file into this model's layers.
 
-        A `.weights.h5` or `.keras` file of Pellucid or Keras 3, or a legacy `.h5` file of Keras.
+        A `.weights.h5` or `.keras` file of Pellucid or Keras 3, a legacy `.h5` file of Keras, or a
+        `.safetensors` or `.npz` file of PyTorch's or Pellucid's. `pellucid.load_weights` does the
+        same, and returns a table of what went where.
 
         Args:
             filepath: The file.
             skip_mismatch: Whether to leave a layer as it is, with a warning, where the file's does
                 not fit.
             by_name: For a legacy file: whether to load the layers whose names agree only.
+            mapping: For a file of PyTorch's: what goes where, as far as shapes do not say.
         """
         from pellucid.formats import load_weights
 
-        load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
+        load_weights(self, filepath, skip_mismatch, by_name, mapping)
 
     def export(
         self,
