@@ -16,12 +16,23 @@ from pellucid.graph import Tracer
 from pellucid.graph.reference import forward, gradients
 from pellucid.losses import (
     BinaryCrossentropy,
+    BinaryFocalCrossentropy,
     CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
     Huber,
+    KLDivergence,
+    LogCosh,
     Loss,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
 from pellucid.ops.activation import Activation
 from pellucid.ops.rescaling import Rescaling
@@ -77,6 +88,40 @@ def plain_error(y, p, loss):
     return e.mean(-1)
 
 
+def plain_focal(y, p, loss):
+    p, y = np.asarray(p, "float64"), np.asarray(y, "float64")
+    s = loss.label_smoothing
+    if isinstance(loss, CategoricalFocalCrossentropy):
+        p = np.exp(p) / np.exp(p).sum(-1, keepdims=True) if loss.from_logits else p
+        y = y * (1 - s) + s / CLASSES
+        return -(loss.alpha * (1 - p) ** loss.gamma * y * np.log(p)).sum(-1)
+    p = 1 / (1 + np.exp(-p)) if loss.from_logits else p
+    y = y * (1 - s) + s / 2
+    missed = np.abs(y - p) if s == 0 else y * (1 - p) + (1 - y) * p
+    weight = y * 0.25 + (1 - y) * 0.75 if loss.apply_class_balancing else 1
+    return (-weight * missed**loss.gamma * (y * np.log(p) + (1 - y) * np.log(1 - p))).mean(-1)
+
+
+SIMPLE = {
+    KLDivergence: lambda y, p: (y * np.log(y / p)).sum(-1),
+    Poisson: lambda y, p: (p - y * np.log(p)).mean(-1),
+    MeanAbsolutePercentageError: lambda y, p: 100 * np.abs(1 - p / y).mean(-1),
+    MeanSquaredLogarithmicError: lambda y, p: (np.log((1 + y) / (1 + p)) ** 2).mean(-1),
+    LogCosh: lambda y, p: np.log(np.cosh(y - p)).mean(-1),
+    CosineSimilarity: lambda y, p: -(y * p).sum(-1)
+    / np.sqrt((y**2).sum(-1) * (p**2).sum(-1)),
+    Hinge: lambda y, p: np.maximum(1 - (2 * y - 1) * p, 0).mean(-1),
+    SquaredHinge: lambda y, p: (np.maximum(1 - (2 * y - 1) * p, 0) ** 2).mean(-1),
+    CategoricalHinge: lambda y, p: np.maximum(
+        1 + np.where(y == 1, np.minimum(p.min(-1, keepdims=True), 0), p).max(-1).clip(0)
+        - (y * p).sum(-1), 0),
+}  # fmt: skip
+
+
+def plain_simple(y, p, loss):
+    return SIMPLE[type(loss)](np.asarray(y, "float64"), np.asarray(p, "float64"))
+
+
 FAMILY = [
     (CategoricalCrossentropy(), one_hot(labels(7)), probabilities(7), plain_categorical),
     (
@@ -124,6 +169,31 @@ FAMILY = [
     (MeanAbsoluteError(), numbers(7, 3), numbers(7, 3), plain_error),
     (Huber(), numbers(7, 3), 3 * numbers(7, 3), plain_error),
     (Huber(delta=0.5), numbers(7, 3), numbers(7, 3), plain_error),
+    (KLDivergence(), probabilities(7), probabilities(7), plain_simple),
+    (Poisson(), labels(7, 3), probabilities(7)[:, :3], plain_simple),
+    (MeanAbsolutePercentageError(), 2 + probabilities(7), numbers(7, CLASSES), plain_simple),
+    (MeanSquaredLogarithmicError(), probabilities(7), probabilities(7), plain_simple),
+    (LogCosh(), numbers(7, 3), 3 * numbers(7, 3), plain_simple),
+    (CosineSimilarity(), numbers(7, 3), numbers(7, 3), plain_simple),
+    (Hinge(), labels(7, 3) % 2, numbers(7, 3), plain_simple),
+    (SquaredHinge(), labels(7, 3) % 2, numbers(7, 3), plain_simple),
+    (CategoricalHinge(), one_hot(labels(7)), numbers(7, CLASSES), plain_simple),
+    (BinaryFocalCrossentropy(), labels(7, 3) % 2, probabilities(7)[:, :3], plain_focal),
+    (
+        BinaryFocalCrossentropy(True, gamma=1.5, from_logits=True, label_smoothing=0.1),
+        labels(7, 3) % 2,
+        numbers(7, 3),
+        plain_focal,
+    ),
+    (CategoricalFocalCrossentropy(), one_hot(labels(7)), probabilities(7), plain_focal),
+    (
+        CategoricalFocalCrossentropy(
+            [0.1, 0.2, 0.3, 0.2, 0.2], 1.0, from_logits=True, label_smoothing=0.1
+        ),
+        one_hot(labels(7)),
+        numbers(7, CLASSES),
+        plain_focal,
+    ),
 ]
 IDS = [f"{type(loss).__name__}-{i}" for i, (loss, *_) in enumerate(FAMILY)]
 REDUCTIONS = ["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", None]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Setup", "layer_names", "prepare", "value_names"]
 
+_OF_TWO_CLASSES = losses_module.BinaryCrossentropy | losses_module.BinaryFocalCrossentropy
+
 COPIED = 64 * 2**20
 """Weights of so many bytes in all are copied, so that later training does not change a trace."""
 
@@ -43,7 +45,7 @@ class Predicted:
 
     def target(self, prediction: Array) -> Array:
         """Return the target for a prediction, as the loss reads it."""
-        if isinstance(self.loss, losses_module.BinaryCrossentropy):
+        if isinstance(self.loss, _OF_TWO_CLASSES):
             middle = 0.0 if self.loss.from_logits else 0.5
             return np.asarray(prediction > middle, prediction.dtype)
         classes = np.asarray(prediction.argmax(axis=-1))
@@ -267,7 +269,8 @@ def _has_classes(loss: Any) -> bool:
         loss,
         losses_module.SparseCategoricalCrossentropy
         | losses_module.CategoricalCrossentropy
-        | losses_module.BinaryCrossentropy,
+        | losses_module.CategoricalFocalCrossentropy
+        | _OF_TWO_CLASSES,
     )
 
 

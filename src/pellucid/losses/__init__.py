@@ -3,14 +3,24 @@
 A loss compares each sample's prediction with its target; the mean over all, each counted by its
 sample weight if there is one, is what the gradients belong to.
 
-| loss                              | target              | for each sample                     |
-|-----------------------------------|---------------------|-------------------------------------|
-| `CategoricalCrossentropy`         | one-hot (N, …, C)   | −Σ_c y_c · log p_c                  |
-| `SparseCategoricalCrossentropy`   | class number (N, …) | −log p[y]                           |
-| `BinaryCrossentropy`              | 0 or 1, as p        | mean of −y·log p − (1−y)·log(1−p)   |
-| `MeanSquaredError`                | as p                | mean of (y − p)²                    |
-| `MeanAbsoluteError`               | as p                | mean of |y − p|                     |
-| `Huber`                           | as p                | mean of (y−p)²/2, straight beyond δ |
+| loss                            | target              | for each sample                     |
+|---------------------------------|---------------------|-------------------------------------|
+| `CategoricalCrossentropy`       | one-hot (N, …, C)   | −Σ_c y_c · log p_c                  |
+| `SparseCategoricalCrossentropy` | class number (N, …) | −log p[y]                           |
+| `BinaryCrossentropy`            | 0 or 1, as p        | mean of −y·log p − (1−y)·log(1−p)   |
+| `CategoricalFocalCrossentropy`  | one-hot (N, …, C)   | −Σ_c α·(1−p_c)^γ·y_c·log p_c        |
+| `BinaryFocalCrossentropy`       | 0 or 1, as p        | mean of |y−p|^γ · cross-entropy     |
+| `KLDivergence`                  | probabilities, as p | Σ_c y_c·log(y_c / p_c)              |
+| `Poisson`                       | counts, as p        | mean of p − y·log p                 |
+| `MeanSquaredError`              | as p                | mean of (y − p)²                    |
+| `MeanAbsoluteError`             | as p                | mean of |y − p|                     |
+| `MeanAbsolutePercentageError`   | as p                | mean of 100·|y − p| / |y|           |
+| `MeanSquaredLogarithmicError`   | as p                | mean of log²((1 + y) / (1 + p))     |
+| `Huber`                         | as p                | mean of (y−p)²/2, straight beyond δ |
+| `LogCosh`                       | as p                | mean of log cosh(p − y)             |
+| `CosineSimilarity`              | as p                | −cosine of the angle                |
+| `Hinge`, `SquaredHinge`         | −1 or 1, as p       | mean of max(1 − y·p, 0), squared    |
+| `CategoricalHinge`              | one-hot (N, …, C)   | max(1 + wrong − right score, 0)     |
 
 "mean" is over the last axis. A loss states itself as operations (`build`), like a layer. Where the
 prediction comes straight from a softmax or sigmoid, cross-entropy is computed from what went into
@@ -37,32 +47,77 @@ from pellucid.losses.crossentropy import (
     categorical_crossentropy,
     sparse_categorical_crossentropy,
 )
+from pellucid.losses.divergence import KLDivergence, Poisson, kl_divergence, poisson
+from pellucid.losses.focal import (
+    BinaryFocalCrossentropy,
+    CategoricalFocalCrossentropy,
+    binary_focal_crossentropy,
+    categorical_focal_crossentropy,
+)
+from pellucid.losses.margin import (
+    CategoricalHinge,
+    Hinge,
+    SquaredHinge,
+    categorical_hinge,
+    hinge,
+    squared_hinge,
+)
 from pellucid.losses.regression import (
+    CosineSimilarity,
     Huber,
+    LogCosh,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    cosine_similarity,
     huber,
+    log_cosh,
     mean_absolute_error,
+    mean_absolute_percentage_error,
     mean_squared_error,
+    mean_squared_logarithmic_error,
 )
 
 __all__ = [
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
     "Huber",
+    "KLDivergence",
+    "LogCosh",
     "Loss",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
     "SparseCategoricalCrossentropy",
+    "SquaredHinge",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "cosine_similarity",
     "deserialize",
     "get",
+    "hinge",
     "huber",
+    "kl_divergence",
+    "log_cosh",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
     "serialize",
     "sparse_categorical_crossentropy",
+    "squared_hinge",
 ]
 
 _REGISTRY: Registry[Loss] = Registry(
@@ -71,30 +126,58 @@ _REGISTRY: Registry[Loss] = Registry(
     Loss,
     [
         BinaryCrossentropy,
+        BinaryFocalCrossentropy,
         CategoricalCrossentropy,
+        CategoricalFocalCrossentropy,
+        CategoricalHinge,
+        CosineSimilarity,
+        Hinge,
         Huber,
+        KLDivergence,
+        LogCosh,
         MeanAbsoluteError,
+        MeanAbsolutePercentageError,
         MeanSquaredError,
+        MeanSquaredLogarithmicError,
+        Poisson,
         SparseCategoricalCrossentropy,
+        SquaredHinge,
     ],
     {
         "bce": BinaryCrossentropy,
         "BCE": BinaryCrossentropy,
+        "kld": KLDivergence,
+        "KLD": KLDivergence,
         "mae": MeanAbsoluteError,
         "MAE": MeanAbsoluteError,
+        "mape": MeanAbsolutePercentageError,
+        "MAPE": MeanAbsolutePercentageError,
         "mse": MeanSquaredError,
         "MSE": MeanSquaredError,
+        "msle": MeanSquaredLogarithmicError,
+        "MSLE": MeanSquaredLogarithmicError,
     },
 )
 _FUNCTIONS: dict[Callable[..., Any], str] = {
     function: function.__name__
     for function in (
         binary_crossentropy,
+        binary_focal_crossentropy,
         categorical_crossentropy,
+        categorical_focal_crossentropy,
+        categorical_hinge,
+        cosine_similarity,
+        hinge,
         huber,
+        kl_divergence,
+        log_cosh,
         mean_absolute_error,
+        mean_absolute_percentage_error,
         mean_squared_error,
+        mean_squared_logarithmic_error,
+        poisson,
         sparse_categorical_crossentropy,
+        squared_hinge,
     )
 }
 

@@ -12,10 +12,10 @@ from pellucid._registry import Config, snake_case
 from pellucid.errors import ArgumentError, DataError, ShapeError
 from pellucid.graph import Tracer, Value
 from pellucid.graph.reference import forward
-from pellucid.ops._operation import Array, Shape
+from pellucid.ops._operation import Array, Operation, Shape
 from pellucid.ops.weighted_mean import WeightedMean
 
-__all__ = ["Loss", "as_float", "in_parts"]
+__all__ = ["Loss", "OperationLoss", "as_float", "in_parts"]
 
 _REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 _CHECKED_AT_ONCE = 1 << 22
@@ -198,6 +198,26 @@ class Loss:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+class OperationLoss(Loss):
+    """The base of losses that are one operation on predictions and targets of one shape."""
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
+
+    def operation(self) -> Operation:
+        """Return the operation."""
+        raise NotImplementedError  # every subclass has its own
+
+    def per_sample(self, g: Tracer, prediction: Value, target: Value) -> Value:
+        """State the operation."""
+        return g.apply(self.operation(), prediction, target, role="losses")
 
 
 def as_float(y_pred: npt.ArrayLike) -> Array:

@@ -30,6 +30,9 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "binary_crossentropy",
     "categorical_crossentropy",
+    "check_probabilities",
+    "last_axis",
+    "smoothing",
     "sparse_categorical_crossentropy",
 ]
 
@@ -95,12 +98,12 @@ class CategoricalCrossentropy(_Crossentropy):
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.from_logits = from_logits
-        self.label_smoothing = _smoothing(self, label_smoothing)
-        self.axis = _last(self, axis)
+        self.label_smoothing = smoothing(self, label_smoothing)
+        self.axis = last_axis(self, axis)
 
     def check(self, targets: npt.ArrayLike, prediction_shape: Shape) -> None:
         """Refuse what is not a probability from 0 to 1; see `Loss.check`."""
-        _check_probabilities(self, self._shaped(targets, prediction_shape))
+        check_probabilities(self, self._shaped(targets, prediction_shape))
 
     def _advice(self, targets: tuple[int, ...], prediction: Shape) -> str:
         if targets[1:] in (tuple(prediction[1:-1]), (*prediction[1:-1], 1)):
@@ -154,7 +157,7 @@ class SparseCategoricalCrossentropy(_Crossentropy):
                 "sample_weight of 0."
             )
         self.from_logits = from_logits
-        self.axis = _last(self, axis)
+        self.axis = last_axis(self, axis)
 
     def target_shape(self, prediction_shape: Shape) -> Shape:
         """Return the predictions' shape without the classes."""
@@ -228,8 +231,8 @@ class BinaryCrossentropy(Loss):
     ) -> None:
         super().__init__(name, reduction, dtype)
         self.from_logits = from_logits
-        self.label_smoothing = _smoothing(self, label_smoothing)
-        self.axis = _last(self, axis)
+        self.label_smoothing = smoothing(self, label_smoothing)
+        self.axis = last_axis(self, axis)
 
     def per_sample(self, g: Tracer, prediction: Value, target: Value) -> Value:
         """State the loss, from logits wherever they can be had."""
@@ -247,7 +250,7 @@ class BinaryCrossentropy(Loss):
 
     def check(self, targets: npt.ArrayLike, prediction_shape: Shape) -> None:
         """Refuse what is not a probability from 0 to 1; see `Loss.check`."""
-        _check_probabilities(self, self._shaped(targets, prediction_shape))
+        check_probabilities(self, self._shaped(targets, prediction_shape))
 
     def get_config(self) -> Config:
         """Return the arguments that make this loss again."""
@@ -293,18 +296,21 @@ def binary_crossentropy(
     return BinaryCrossentropy(from_logits, label_smoothing, axis).values(y_true, y_pred)
 
 
-def _check_probabilities(loss: Loss, targets: Array) -> None:
+def check_probabilities(loss: Loss, targets: Array) -> None:
+    """Raise DataError if a target is not a number from 0 to 1."""
     for row, part in in_parts(targets):
         loss._refuse(~((part >= 0) & (part <= 1)), part, row, "a number from 0 to 1")
 
 
-def _smoothing(loss: Loss, value: float) -> float:
+def smoothing(loss: Loss, value: float) -> float:
+    """Return `value`; ArgumentError unless it lies from 0 to 1."""
     if not 0 <= value <= 1:
         raise ArgumentError(f"{loss.name}: expected label_smoothing from 0 to 1, received {value}.")
     return value
 
 
-def _last(loss: Loss, axis: int) -> int:
+def last_axis(loss: Loss, axis: int) -> int:
+    """Return `axis`; ArgumentError unless it is the last one."""
     if axis != -1:
         raise ArgumentError(f"{loss.name}: the classes lie along axis -1, received axis={axis}.")
     return axis

@@ -27,6 +27,9 @@ class MeanLoss(Operation):
     respect to the prediction (`slope`, `slope_terms`). Targets come in the prediction's type.
     """
 
+    averaged: ClassVar[bool] = True
+    """False for losses that are added up over the last axis instead."""
+
     inputs: ClassVar[tuple[str, ...]] = ("prediction", "targets")
     constant: ClassVar[frozenset[str]] = frozenset({"targets"})
 
@@ -54,7 +57,8 @@ class MeanLoss(Operation):
     def forward(self, prediction: Array, targets: Array) -> Array:
         """Average the losses over the last axis."""
         targets = targets.astype(prediction.dtype, copy=False)
-        return np.asarray(self.loss(prediction, targets).mean(axis=-1))
+        losses = self.loss(prediction, targets)
+        return np.asarray(losses.mean(axis=-1) if self.averaged else losses.sum(axis=-1))
 
     def backward(
         self,
@@ -67,13 +71,14 @@ class MeanLoss(Operation):
     ) -> tuple[Array | None, ...]:
         """Return dprediction = dy / K · loss′(prediction)."""
         slope = self.slope(prediction, targets.astype(prediction.dtype, copy=False))
-        return slope * (dy / prediction.shape[-1])[..., np.newaxis], None
+        share = prediction.shape[-1] if self.averaged else 1
+        return slope * (dy / share)[..., np.newaxis], None
 
     def terms(self, cell: tuple[int, ...], prediction: Array, targets: Array) -> Expression:
         """The losses of the last axis, added up and divided by how many there are."""
         size = prediction.shape[-1]
         losses = [self.loss_terms(*_pair((*cell, k), prediction, targets)) for k in range(size)]
-        return Product((Constant("1/K", 1 / size), Sum(losses)))
+        return Product((Constant("1/K", 1 / size), Sum(losses))) if self.averaged else Sum(losses)
 
     def gradient_terms(
         self,
@@ -85,9 +90,9 @@ class MeanLoss(Operation):
         targets: Array,
     ) -> Expression:
         """The derivative of the one number's loss, as a share of the mean."""
-        share = Constant("1/K", 1 / prediction.shape[-1])
+        share = (Constant("1/K", 1 / prediction.shape[-1]),) if self.averaged else ()
         slope = self.slope_terms(*_pair(cell, prediction, targets))
-        return Product((cell_of("dy", dy, cell[:-1]), share, slope))
+        return Product((cell_of("dy", dy, cell[:-1]), *share, slope))
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
