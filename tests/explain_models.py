@@ -20,6 +20,17 @@ LOSSES = (
     "logits",
     "smoothed",
     "probabilities",
+    "kl_divergence",
+    "poisson",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "log_cosh",
+    "cosine_similarity",
+    "hinge",
+    "squared_hinge",
+    "categorical_hinge",
+    "binary_focal_crossentropy",
+    "categorical_focal_crossentropy",
 )
 ACTIVATIONS = {
     "sparse_categorical_crossentropy": "softmax",
@@ -28,6 +39,11 @@ ACTIVATIONS = {
     "logits": "log_softmax",
     "smoothed": "softmax",
     "probabilities": "softmax",
+    "kl_divergence": "softmax",
+    "poisson": "softplus",
+    "mean_squared_logarithmic_error": "softplus",
+    "binary_focal_crossentropy": "sigmoid",
+    "categorical_focal_crossentropy": "softmax",
 }
 
 
@@ -145,6 +161,14 @@ def random_trace(seed: int, dtype: str = "float32", *, training: bool | None = N
         "categorical_crossentropy": (loss, one_hot),
         "binary_crossentropy": (loss, one_hot),
         "probabilities": ("categorical_crossentropy", one_hot),
+        "kl_divergence": (loss, 0.1 + 0.7 * one_hot),
+        "poisson": (loss, np.floor(np.abs(3 * numbers))),
+        "mean_squared_logarithmic_error": (loss, np.abs(numbers)),
+        "hinge": (loss, one_hot),
+        "squared_hinge": (loss, one_hot),
+        "categorical_hinge": (loss, one_hot),
+        "binary_focal_crossentropy": (loss, one_hot),
+        "categorical_focal_crossentropy": (loss, one_hot),
     }
     chosen, target = known.get(loss, (loss, numbers))
     model.compile(_pick(generator, ("sgd", "adam", "rmsprop")), chosen)

@@ -28,6 +28,9 @@ onnxruntime = pytest.importorskip("onnxruntime")
 NEVER_IN_INFERENCE = {
     *("softmax_cross_entropy", "categorical_cross_entropy", "binary_cross_entropy"),
     *("mean_squared_error", "mean_absolute_error", "huber", "weighted_mean", "l1_l2"),
+    *("mean_absolute_percentage_error", "mean_squared_logarithmic_error", "log_cosh"),
+    *("kl_divergence", "poisson", "cosine_similarity", "hinge", "categorical_hinge"),
+    *("binary_focal_cross_entropy", "categorical_focal_cross_entropy"),
     *("dropout", "flip", "affine_transform", "adjust_contrast"),
 }
 """Losses and their kind, and what draws at random: operations of training alone."""
