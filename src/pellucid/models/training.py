@@ -427,7 +427,7 @@ class Trainer(Network):
         for step, batch in enumerate(feeding.first(data.batches(0), steps)):
             calls.on_predict_batch_begin(step)
             inputs = feeding.inputs(self, batch[0], pixels=True)
-            parts.append(predict_step(self.program(), inputs, self._engine()))
+            parts.append(self._typed(predict_step(self.program(), inputs, self._engine())))
             calls.on_predict_batch_end(step)
         calls.on_predict_end()
         if not parts:
@@ -440,7 +440,15 @@ class Trainer(Network):
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=False)
         inputs = feeding.inputs(self, x, pixels=True)
         outputs = predict_step(self.program(), inputs, self._engine())
-        return pack(self.output, outputs)
+        return pack(self.output, self._typed(outputs))
+
+    def _typed(self, outputs: list[Array]) -> list[Array]:
+        """Return outputs in their own types: machine code has whole numbers as floats."""
+        kinds = [np.dtype(tensor.dtype) for tensor in self.outputs]
+        return [
+            y if kind.kind == "f" else y.astype(kind)
+            for kind, y in zip(kinds, outputs, strict=True)
+        ]
 
     def plan(self, batch_size: int = 32, *, training: bool = False, measure: bool = True) -> str:
         """Return how the compiled engine runs the model, as a table for people.
