@@ -531,7 +531,13 @@ class Trainer(Network):
                 while name in logs:
                     repeat += 1
                     name = f"{base}_{repeat}"
-                logs[name] = float(metric.result())
+                result = metric.result()
+                if np.ndim(result):
+                    raise ArgumentError(
+                        f"{metric.name} gives {np.size(result)} numbers, where one is needed to "
+                        "follow training: say how they are to be averaged, or ask for one of them."
+                    )
+                logs[name] = float(result)
         return logs
 
     def _returned(self, return_dict: bool, logs: Logs | None = None) -> Any:
