@@ -386,3 +386,19 @@ def test_images_between_convolutions(op, image, weights, lanes) -> None:
         return g.apply(Conv2D(padding="same"), g.apply(Activation("relu"), y), last, None)
 
     check(graph, arrays, lanes)
+
+
+def test_kernels_of_one_kind_keep_their_numbers_apart() -> None:
+    from pellucid.ops.average import Average
+    from pellucid.ops.dropout import Dropout
+    from pellucid.ops.rescaling import Rescaling
+
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((3, 20))
+
+    def graph(g: Tracer, x: Value, mask: Value) -> Value:
+        y = g.apply(Dropout(0.5), g.apply(Dropout(0.25), x, mask), mask)
+        y = g.apply(Rescaling((2.0,) * 20), g.apply(Rescaling((3.0,) * 20, 1.0), y))
+        return g.apply(Average(), g.apply(Average(), y, y), y, y)
+
+    check(graph, [("x", x), ("mask", (x > 0).astype(float))], 16)

@@ -24,7 +24,7 @@ def _merge(f: Function, xs: list[Number]) -> Number:
     return reduce(operator.add, xs)
 
 
-_SPREAD = Rule(_merge, lambda f, i, dy, y, xs: dy, False)
+_SPREAD = Rule(_merge, lambda f, i, dy, y, xs: dy, "nothing")
 
 
 def _is_spread(group: Group) -> bool:
