@@ -469,7 +469,7 @@ def test_machine_code_and_buffers_go_with_the_model() -> None:
     model, shape = headline()
     model.predict_on_batch(np.zeros((2, *shape), "f4"))
     program = weakref.ref(model.program())
-    model._programs.clear()
+    model._forget()
     gc.collect()
     assert program() is None
 

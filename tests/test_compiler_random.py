@@ -13,6 +13,7 @@ from pellucid import layers
 pytest.importorskip("llvmlite")
 
 from pellucid.compiler import plan as plans
+from pellucid.compiler import runtime
 
 GUARD = 4096
 """Bytes before and after every buffer that nothing may write to."""
@@ -25,36 +26,30 @@ KINDS = (
 
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lay guards around the buffers of every plan, and look at them after every run."""
+    """Lay guards around all buffers, and look at them after every run."""
+    guards: list[tuple[np.ndarray, int, int]] = []
 
-    def make_memory(self: Any) -> None:
-        placed, total = [], GUARD
-        for place in self.compiled.schedule.places:
-            if not place.external:
-                size = self.size_of(place)
-                placed.append((place, total, size))
-                total += -(-size // 64) * 64 + GUARD
+    def lay_out(sizes: Any) -> tuple[np.ndarray, list[int]]:
+        total = GUARD + sum(-(-size // 64) * 64 + GUARD for size in sizes)
         raw = np.full(total + 64, MARK, np.uint8)
-        self._memory = raw[-raw.ctypes.data % 64 :]
-        self.bytes = total
-        self.guards, end = [], 0
-        for place, offset, size in placed:
-            self._memory[offset : offset + size] = 0
-            self.guards.append((place.name, end, offset))
-            self._table[place.slot] = self._memory.ctypes.data + offset
-            self._arrays[place] = self._viewed(place, offset)
-            end = offset + size
-        self.guards.append(("the end", end, total))
+        memory, offsets, end = raw[-raw.ctypes.data % 64 :], [], 0
+        for size in sizes:
+            offsets.append(-(-end // 64) * 64 + GUARD)
+            guards.append((memory, end, offsets[-1]))
+            end = offsets[-1] + size
+            memory[offsets[-1] : end] = 0
+        guards.append((memory, end, total))
+        return memory, offsets
 
-    run = plans.Plan._run
+    run = runtime.Team.run
 
-    def checked_run(self: Any, feeds: Any) -> None:
-        run(self, feeds)
-        for name, begin, end in self.guards:
-            assert (self._memory[begin:end] == MARK).all(), f"written to the guard before {name}"
+    def checked_run(self: Any, launch: Any, *, alone: bool = False) -> None:
+        run(self, launch, alone=alone)
+        for memory, begin, end in guards:
+            assert (memory[begin:end] == MARK).all(), f"written to the guard from {begin} to {end}"
 
-    monkeypatch.setattr(plans.Plan, "_make_memory", make_memory)
-    monkeypatch.setattr(plans.Plan, "_run", checked_run)
+    monkeypatch.setattr(plans, "lay_out", lay_out)
+    monkeypatch.setattr(runtime.Team, "run", checked_run)
 
 
 def random_model(seed: int) -> keras.Model:

@@ -27,7 +27,6 @@ COMMANDS = (
     "predict",
     "explain",
     "summary",
-    "inspect",
     "plan",
     "export",
     "filters",

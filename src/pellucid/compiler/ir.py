@@ -219,6 +219,11 @@ class Address:
         f = self.function
         return Address(f, element, f.line(f"load ptr, ptr {(self + offset).name}"))
 
+    @property
+    def number(self) -> Value:
+        """The address as a number; 0 is no place."""
+        return self.function.value("i64", f"ptrtoint ptr {self.name} to i64")
+
     # What several threads do to the same number (i64).
 
     def exchange(self, value: Operand, offset: Index = 0) -> Value:
@@ -229,10 +234,30 @@ class Address:
         """Add to a number and return what was there, as one step."""
         return self._atomic("add", value, offset)
 
+    def swap(self, expected: Value, value: Operand, offset: Index = 0) -> Value:
+        """Store a number if the expected one is there, as one step; return whether it was."""
+        f = self.function
+        given = f.constant(value, "i64").name
+        pair = f.line(
+            f"cmpxchg ptr {(self + offset).name}, i64 {expected.name}, i64 {given} seq_cst seq_cst"
+        )
+        return f.value("i1", f"extractvalue {{ i64, i1 }} {pair}, 1")
+
     def _atomic(self, word: str, value: Operand, offset: Index) -> Value:
         f = self.function
         given = f.constant(value, "i64").name
         return f.value("i64", f"atomicrmw {word} ptr {(self + offset).name}, i64 {given} seq_cst")
+
+    def post(self, value: Operand, offset: Index = 0) -> None:
+        """Store a number that another thread may be looking at."""
+        f = self.function
+        given, place = f.constant(value, "i64").name, (self + offset).name
+        f.lines.append(f"  store atomic i64 {given}, ptr {place} release, align 8")
+
+    def watch_address(self, offset: Index, element: str) -> Address:
+        """Load an address that another thread may be changing."""
+        f, place = self.function, (self + offset).name
+        return Address(f, element, f.line(f"load atomic ptr, ptr {place} seq_cst, align 8"))
 
     def watch(self, offset: Index = 0) -> Value:
         """Load a number that another thread may be changing."""

@@ -24,7 +24,15 @@ from pellucid.compiler.ir import Function, Index, Module, vectors_over
 from pellucid.compiler.ir import Value as Number
 from pellucid.compiler.kernels import find_kernel
 from pellucid.compiler.kernels._update import Updates
-from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Schedule, cells
+from pellucid.compiler.schedule import (
+    NO_FRAME,
+    Frame,
+    Place,
+    Schedule,
+    cells,
+    parts_of_cells,
+    span_of,
+)
 from pellucid.compiler.target import Target
 from pellucid.graph import Node, Program, Value, Variable
 from pellucid.ops._operation import known
@@ -444,17 +452,18 @@ class Builder:
 
     def copy(self, layer: str, source: Place, target: Place, *, add: bool = False) -> None:
         """Copy a tensor, or add it, to a place with another frame; uint8 becomes float."""
+        parts = 1 if self.training else parts_of_cells(source, target)
 
         def emit(f: Function) -> None:
-            x, y = f.arguments
-            for (i, j), n in cells(f, source, target):
+            x, y = f.arguments[:2]
+            for (i, j), n in cells(f, source, target, span=span_of(f, parts)):
                 value = x.load(i, n)
                 if source.element == "i8":
                     value = f.convert(value, "float")
                 y.store(value + y.load(j, n) if add else value, j, n)
 
         key = ("copy", source.layout, target.layout, add)
-        self.schedule.add(layer, key, "sample", [source, target], [target], emit)
+        self.schedule.add(layer, key, "sample", [source, target], [target], emit, parts=parts)
 
     @property
     def chunk_count(self) -> Place:

@@ -19,13 +19,13 @@ from pellucid.compiler import runtime
 from pellucid.compiler.kernels import _update
 from pellucid.compiler.lowering import Builder
 from pellucid.compiler.memory import of_process
+from pellucid.compiler.runtime import Launch
 from pellucid.compiler.schedule import (
     BATCH,
+    COUNTER,
     COUNTERS,
+    PHASES,
     SPIN,
-    TARGET,
-    THREADS,
-    Phase,
     Place,
     Section,
     UnsupportedError,
@@ -44,6 +44,9 @@ _ELEMENTS = {"float": np.float32, "i8": np.uint8, "i32": np.int32, "i64": np.int
 SPINS = 4000
 """How often a thread looks whether the others have arrived before it lets others run."""
 
+
+SMALL_INPUT = 16_384
+"""Up to how many numbers are copied sooner than asked for their address."""
 
 CHUNK_MEMORY = 128 * 2**20
 """About how many bytes the sums of all chunks may take together."""
@@ -97,19 +100,40 @@ class Compiled:
         self._tail_inputs = self._inputs_of_tail()
         if b.training:
             self._train()
+        else:
+            self.schedule.keep_what_is_constant()
         self.sections = self.schedule.sections()
+        self.apart: list[Section] = []
+        if any(job.parts > 1 for job in self.schedule.jobs):
+            self.apart = [section.taken_apart for section in self.sections]
         for index, section in enumerate(self.sections):
             if section.phases:
                 emit_section(self.schedule.module, f"section{index}", section)
+        for index, section in enumerate(self.apart):
+            if section.phases:
+                emit_section(self.schedule.module, f"apart{index}", section, apart=True)
+        once = self.schedule.section_once()
+        if once.phases:
+            emit_section(self.schedule.module, "once", once)
         runtime.provide_symbols()
         self.code = compile_module(self.schedule.module, self.target)
+        self.constants = Constants(self, once) if once.phases else None
+
+    def runs(self, *, apart: bool) -> list[tuple[Section, Any]]:
+        """Return the sections, each with its function (None, if there is nothing but Python).
+
+        Args:
+            apart: Whether several threads shall work on one sample.
+        """
         pointer, whole = ctypes.c_void_p, ctypes.c_int64
-        self.functions = [
-            self.code.function(f"section{index}", pointer, pointer, whole)
-            if section.phases
-            else None
-            for index, section in enumerate(self.sections)
-        ]
+        found: list[tuple[Section, Any]] = []
+        for index, section in enumerate(self.apart if apart else self.sections):
+            if not section.phases:
+                found.append((section, None))
+                continue
+            name = f"{'apart' if apart else 'section'}{index}"
+            found.append((section, self.code.function(name, pointer, pointer, whole)))
+        return found
 
     def _inputs_of_tail(self) -> list[Value]:
         """The results that the loss is made of."""
@@ -169,6 +193,84 @@ class Compiled:
         b.schedule.python(node.output.name, run, [b.place(value), target], [target], "penalty")
 
 
+def control_of(section: Section, batch_size: int, chunk: int) -> Array:
+    """Return the numbers that a section's threads share."""
+    parts: list[int] = []
+    for phase in section.phases:
+        if phase.chain:
+            size = chunk if phase.chunked else max(1, min(chunk // 2, batch_size // 16))
+            parts += [-(-batch_size // size), size]
+        for job in phase.items:
+            parts += [job.count(batch_size), 0]
+        for job in phase.apart:
+            parts += [batch_size * job.parts, 0]
+    begin = COUNTERS + COUNTER * len(section.phases)
+    control = np.zeros(begin + len(parts), np.int64)
+    control[PHASES], control[BATCH], control[SPIN] = len(section.phases), batch_size, SPINS
+    control[begin:] = parts
+    return control
+
+
+def lay_out(sizes: Sequence[int]) -> tuple[Array, list[int]]:
+    """Return memory for buffers of so many bytes, all 0, and where in it each begins."""
+    offsets, total = [], 0
+    for size in sizes:
+        offsets.append(total)
+        total += -(-size // 64) * 64 + 64
+    raw = np.zeros(total + 64, np.uint8)
+    return raw[-raw.ctypes.data % 64 :][:total], offsets
+
+
+class Constants:
+    """What is made of the weights alone: for all batch sizes, and anew only when weights change.
+
+    Args:
+        compiled: The machine code.
+        section: The jobs that make it.
+
+    Attributes:
+        addresses: Where each place is.
+        bytes: How many bytes they take.
+    """
+
+    def __init__(self, compiled: Compiled, section: Section) -> None:
+        schedule = compiled.schedule
+        pointer, whole = ctypes.c_void_p, ctypes.c_int64
+        function = compiled.code.function("once", pointer, pointer, whole)
+        places = list(dict.fromkeys(place for job in schedule.once for place in job.writes))
+        table = np.zeros(len(schedule.places), np.uint64)
+        self._memory, offsets = lay_out(
+            [place.stride * np.dtype(_ELEMENTS[place.element]).itemsize for place in places]
+        )
+        begin = self._memory.ctypes.data
+        self.addresses = {p: begin + offset for p, offset in zip(places, offsets, strict=True)}
+        for place, address in self.addresses.items():
+            table[place.slot] = address
+        weights = {place: key for key, place in compiled.builder.weights.items()}
+        by_id = {id(variable): variable for variable in compiled.program.variables}
+        read = dict.fromkeys(place for job in schedule.once for place in job.reads)
+        self._of = [by_id[weights[place]] for place in read if place in weights]
+        for place in read:
+            if place in weights:
+                table[place.slot] = by_id[weights[place]].address
+        self._launch = Launch(function, table, control_of(section, 1, 1), self._memory)
+        self.bytes = len(self._memory)
+        self._uses: list[int] = []
+        self._all_uses = -1
+
+    def refresh(self) -> None:
+        """Make it anew if a weight may have changed."""
+        if Variable.all_uses == self._all_uses:
+            return
+        now = Variable.all_uses
+        shared = any(variable.shared for variable in self._of)
+        uses = [variable.uses for variable in self._of]
+        if shared or uses != self._uses:
+            runtime.team().run(self._launch, alone=True)
+            self._uses = uses
+        self._all_uses = -1 if shared else now
+
+
 class Plan:
     """A compiled program with the memory for one batch size.
 
@@ -193,16 +295,14 @@ class Plan:
         self._table = np.zeros(max(1, len(compiled.schedule.places)), np.uint64)
         self._arrays: dict[Place, Array] = {}
         self._offsets: dict[Place, int] = {}
+        threads = self.team.threads
+        few = batch_size < 2 * threads or (batch_size % threads and batch_size < 4 * threads)
+        self._apart = bool(compiled.apart) and threads > 1 and bool(few)
         self._make_memory()
-        self._alone = batch_size == 1 and not compiled.builder.training
-        self._controls = [self.control(section) for section in compiled.sections]
-        self._launch = [
-            (function, (ctypes.cast(function, ctypes.c_void_p).value or 0) if function else 0)
-            for function in compiled.functions
-        ]
-        self._bound: list[tuple[Variable, Place, Any]] = [
-            (variable, place, None) for variable, place in self._variables()
-        ]
+        inference = not compiled.builder.training
+        self._alone = inference and batch_size == 1 and not self._apart
+        for variable, place in self._variables():
+            self._table[place.slot] = variable.address
         self._count = np.array([self.chunks], np.int64)
         chunk_place = getattr(compiled.builder, "_chunk_count", None)
         if chunk_place is not None:
@@ -230,39 +330,44 @@ class Plan:
             if output.kind == "result" and output not in made
             and not compiled.builder.place(output).root.external
         ]  # fmt: skip
-        self._runs = list(zip(compiled.sections, self._controls, self._launch, strict=True))
-        for control in self._controls:
-            control[THREADS] = 1 if self._alone else self.team.threads
+        self._runs: list[tuple[Section, Launch | None]] = []
+        needed = (compiled.code, compiled.constants, self._memory)
+        for section, function in compiled.runs(apart=self._apart):
+            launch = None
+            if function is not None:
+                launch = Launch(function, self._table, self.control(section), needed)
+            self._runs.append((section, launch))
+        self._direct = self._find_direct()
 
     def __del__(self) -> None:
-        made = self.__dict__
-        if "_controls" in made and not self.team.settled():
-            self.team.bury(self._memory, self._table, self._controls, self.compiled)
+        for _, launch in self.__dict__.get("_runs", ()):
+            if launch is not None:
+                self.team.leave(launch)
 
     # Memory.
 
     def _make_memory(self) -> None:
-        placed: list[tuple[Place, int]] = []
-        total = 0
-        for place in self.compiled.schedule.places:
-            if place.external:
-                continue
-            placed.append((place, total))
-            total += -(-self.size_of(place) // 64) * 64 + 64
-        raw = np.zeros(total + 64, np.uint8)
-        skip = -raw.ctypes.data % 64
-        self._memory = raw[skip:]
-        self.bytes = total
-        base = self._memory.ctypes.data
-        for place, offset in placed:
-            self._table[place.slot] = base + offset
+        constants = self.compiled.constants.addresses if self.compiled.constants else {}
+        for place, address in constants.items():
+            self._table[place.slot] = address
+        places = [
+            place
+            for place in self.compiled.schedule.places
+            if not place.external and place not in constants
+        ]
+        self._memory, offsets = lay_out([self.size_of(place) for place in places])
+        self.bytes = len(self._memory)
+        if self.compiled.constants is not None:
+            self.bytes += self.compiled.constants.bytes
+        for place, offset in zip(places, offsets, strict=True):
+            self._table[place.slot] = self._memory.ctypes.data + offset
             self._offsets[place] = offset
             self._arrays[place] = self._viewed(place, offset)
 
     def size_of(self, place: Place) -> int:
         """Return how many bytes a place takes."""
         count = {"sample": self.batch_size, "chunk": self.chunks, "whole": 1}[place.extent]
-        if place.scratch:
+        if place.local if self._apart else place.scratch:
             count = self.team.threads
         return count * place.stride * np.dtype(_ELEMENTS[place.element]).itemsize
 
@@ -296,7 +401,7 @@ class Plan:
     @property
     def variables(self) -> list[Variable]:
         """The variables that the program reads or changes."""
-        return [variable for variable, _, _ in self._bound]
+        return [variable for variable, _ in self._variables()]
 
     def _variables(self) -> list[tuple[Variable, Place]]:
         by_id = {id(v): v for v in [*self.compiled.program.variables, *self.compiled.variables]}
@@ -308,33 +413,16 @@ class Plan:
 
     # Control.
 
-    def _parts(self, phase: Phase) -> list[int]:
-        parts = []
-        if phase.chain:
-            size = (
-                self.chunk if phase.chunked else max(1, min(self.chunk // 2, self.batch_size // 16))
-            )
-            parts += [-(-self.batch_size // size), size]
-        for job in phase.items:
-            parts += [job.count(self.batch_size), 0]
-        return parts
-
     def control(self, section: Section) -> Array:
         """Return the numbers that a section's threads share."""
-        parts = [n for phase in section.phases for n in self._parts(phase)]
-        control = np.zeros(COUNTERS + len(section.phases) + len(parts) + 8, np.int64)
-        control[BATCH], control[SPIN] = self.batch_size, SPINS
-        control[COUNTERS + len(section.phases) :][: len(parts)] = parts
-        return control
+        return control_of(section, self.batch_size, self.chunk)
 
     # Running.
 
     def _bind(self, feeds: Mapping[Value, Array]) -> list[Array]:
         """Write the addresses of what comes from outside; return what must stay alive."""
-        for k, (variable, place, seen) in enumerate(self._bound):
-            if variable.value is not seen:
-                self._table[place.slot] = variable.value.ctypes.data
-                self._bound[k] = (variable, place, variable.value)
+        if self.compiled.constants is not None:
+            self.compiled.constants.refresh()
         alive = []
         for value, place in self._externals.items():
             array = np.ascontiguousarray(feeds[value], _ELEMENTS[place.element])
@@ -352,15 +440,57 @@ class Plan:
         }
         if self.team.process != os.getpid():  # after a fork, whose child has no threads but this
             self.team = runtime.team()
-        table = self._table.ctypes.data
-        for section, control, (function, address) in self._runs:
-            if function is not None:
-                control[TARGET] = control[0]
-                self.team.run(function, address, table, control.ctypes.data, self._alone)
+        for section, launch in self._runs:
+            if launch is not None:
+                self.team.run(launch, alone=self._alone)
             for job in section.after:
                 assert job.run is not None
                 job.run()
         del alive
+
+    def _find_direct(self) -> tuple[Launch, Place, Array, Array] | None:
+        """Return what a call with one array takes, where it takes no more than one section.
+
+        That is the launch, the place of the input, memory to copy a small one to, and the output.
+        """
+        builder, outputs = self.compiled.builder, self.compiled.program.outputs
+        one = len(self._externals) == len(self._copied) == len(outputs) == len(self._runs) == 1
+        if builder.training or not one or self.compiled.program.random_values:
+            return None
+        section, launch = self._runs[0]
+        (place,) = self._externals.values()
+        if launch is None or section.after or place.element != "float" or builder.tail:
+            return None
+        shape = (self.batch_size, *place.shape)
+        count = int(np.prod(shape))
+        own = np.zeros(shape if count <= SMALL_INPUT else 0, np.float32)
+        self._own_address = own.ctypes.data
+        return launch, place, own, self._copied[0][1]
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether `direct` can be used."""
+        return self._direct is not None
+
+    def direct(self, x: Array) -> Array | None:
+        """Return the output for float32 inputs (N, …) of just the shape of the plan's input.
+
+        It is `forward` without its generality; None where that has to be used.
+        """
+        if self._direct is None or self.team.process != os.getpid():
+            return None
+        launch, place, own, output = self._direct
+        with self._lock:
+            if self.compiled.constants is not None:
+                self.compiled.constants.refresh()
+            if own.size:
+                np.copyto(own, x)
+                self._table[place.slot] = self._own_address
+            else:
+                x = np.ascontiguousarray(x)
+                self._table[place.slot] = x.ctypes.data
+            self.team.run(launch, alone=self._alone)
+            return output.copy()
 
     def bind_examples(self) -> list[Array]:
         """Feed made-up numbers; return them, as they must live as long as they are used."""
@@ -376,8 +506,7 @@ class Plan:
 
     def run_alone(self, section: Any, control: Array) -> None:
         """Run one section on the calling thread, on what the buffers hold."""
-        control[TARGET], control[THREADS] = control[0], 1
-        section(self._table.ctypes.data, control.ctypes.data, 0)
+        self.team.run(Launch(section, self._table, control, None), alone=True)
 
     def _value(self, value: Value) -> Array:
         found = self.compiled.builder.view(value)
@@ -443,6 +572,8 @@ class Plan:
         if not stepped and finite:  # every gradient is in memory, none was used
             seen = [self._value(value) for value in compiled._tail_inputs] + self.gradients()
             finite = all(bool(np.isfinite(array).all()) for array in seen)
+        for variable in compiled.variables if stepped else ():
+            variable.used()
         if finite:
             self._after_step(stepped)
         return [values[output] for output in compiled.program.outputs], finite

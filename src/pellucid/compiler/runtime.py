@@ -13,22 +13,28 @@ import ctypes
 import os
 import sys
 import threading
+import time
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from pellucid.compiler.ir import Address, Module
+from pellucid.compiler.schedule import COUNTER, COUNTERS, DONE, PHASES, TAG
 from pellucid.compiler.target import Target, compile_module, host
 from pellucid.errors import ArgumentError
+from pellucid.ops._operation import Array
 
-__all__ = ["Team", "team", "thread_count"]
+__all__ = ["Launch", "Team", "team", "thread_count"]
 
-GENERATION, SECTION, TABLE, CONTROL, STATE = 0, 8, 9, 10, 16
+GENERATION, LAUNCH, STATE = 0, 8, 16
 """Where in the mailbox (i64) things are; every worker's state has a cache line of its own."""
 
-LEFT = 1
-"""Beside a worker's state: the last section that it has come out of."""
+PASSES = 1
+"""Beside a worker's state: how often it has gone into a section or come out; odd while inside."""
+
+FUNCTION, TABLE, CONTROL, MAILBOX, WORKERS, WAKE, ASLEEP = range(7)
+"""Where in a launch (i64) things are."""
 
 WATCH = 30_000
 """How often a worker looks for the next section before it goes to sleep (about 0.2 ms)."""
@@ -74,12 +80,15 @@ def _emit_serve(module: Module) -> None:
         news, quiet, done = f.fresh("news"), f.fresh("quiet"), f.fresh("done")
         f.branch(mailbox.watch(GENERATION).differs(seen.get()), news, quiet)
         f.label(news)
-        seen.put(seen.get() + 1)
-        section = Address(f, "i8", f.line(f"load ptr, ptr {(mailbox + SECTION).name}"))
-        table = mailbox.address(TABLE, "ptr")
-        control = mailbox.address(CONTROL, "i64")
-        f.call_address(section, table, control, worker)
-        mailbox.exchange(seen.get(), state + LEFT)
+        seen.put(mailbox.watch(GENERATION))
+        mailbox.increase(1, state + PASSES)
+        launch = mailbox.watch_address(LAUNCH, "i64")
+        with f.when(launch.number.differs(0)):
+            section = launch.address(FUNCTION, "i8")
+            f.call_address(
+                section, launch.address(TABLE, "ptr"), launch.address(CONTROL, "i64"), worker
+            )
+        mailbox.increase(1, state + PASSES)
         spent.put(0)
         f.jump(done)
         f.label(quiet)
@@ -99,16 +108,62 @@ def _emit_serve(module: Module) -> None:
     f.done()
 
 
-def _emit_announce(module: Module) -> None:
-    """Write how the caller announces a section; `wake` says which workers were asleep."""
-    f = module.function(
-        "announce", {"mailbox": "i64*", "workers": "i64", "wake": "i64*"}, export=True
-    )
-    mailbox, workers, wake = f.arguments
-    mailbox.increase(1, GENERATION)
-    with f.each(workers) as k:
-        before = mailbox.exchange(1, (k + 1) * 8 + STATE)
-        wake.put(f.convert(before.equals(0), "i64"), k)
+class Launch:
+    """A section that is ready to be run: all that the machine code asks for, in one array.
+
+    Args:
+        function: The section's function.
+        table: The addresses of its places.
+        control: What its threads share.
+        needed: What must be there as long as a thread may be in the section: code and memory.
+    """
+
+    def __init__(self, function: Any, table: Array, control: Array, needed: object) -> None:
+        self.function, self.table, self.control, self.needed = function, table, control, needed
+        address = ctypes.cast(function, ctypes.c_void_p).value or 0
+        self.tables = table.ctypes.data, control.ctypes.data
+        self.numbers = np.zeros(ASLEEP + 1, np.int64)
+        self.numbers[: CONTROL + 1] = address, *self.tables
+        self.address = self.numbers.ctypes.data
+        self.asleep = ctypes.c_int64.from_address(self.address + 8 * ASLEEP)
+
+
+def _emit_launch(module: Module) -> None:
+    """Write how the caller announces a section and takes part in it.
+
+    Where workers are asleep it only announces: `wake` says which, and Python wakes them first.
+    """
+    f = module.function("launch", {"launch": "i64*"}, export=True)
+    (launch,) = f.arguments
+    control = launch.address(CONTROL, "i64")
+    tag = control.get(TAG) + (1 << 32)
+    with f.each(control.get(PHASES)) as k:
+        counter = control + k * COUNTER
+        counter.post(tag, COUNTERS)
+        counter.post(tag, COUNTERS + DONE)
+    control.exchange(tag, TAG)
+    launch.put(0, ASLEEP)
+    workers = launch.get(WORKERS)
+    with f.when(workers > 0):
+        mailbox, wake = launch.address(MAILBOX, "i64"), launch.address(WAKE, "i64")
+        mailbox.exchange(launch.number, LAUNCH)
+        mailbox.increase(1, GENERATION)
+        with f.each(workers) as k:
+            before = mailbox.exchange(1, (k + 1) * 8 + STATE)
+            slept = f.convert(before.equals(0), "i64")
+            wake.put(slept, k)
+            launch.put(launch.get(ASLEEP) + slept, ASLEEP)
+    with f.when(launch.get(ASLEEP).equals(0)):
+        function = launch.address(FUNCTION, "i8")
+        f.call_address(function, launch.address(TABLE, "ptr"), control, f.constant(0, "i64"))
+    f.done()
+
+
+def _emit_forget(module: Module) -> None:
+    """Write how a launch is taken out of the mailbox, if it is there."""
+    f = module.function("forget", {"mailbox": "i64*", "launch": "i64"}, export=True)
+    mailbox, launch = f.arguments
+    mailbox.swap(launch, 0, LAUNCH)
     f.done()
 
 
@@ -125,16 +180,18 @@ class Team:
         self.threads = threads
         self.process = os.getpid()
         self._busy = threading.Lock()
-        self._graves: list[tuple[object, ...]] = []
+        self._held: set[Launch] = set()
         self._mailbox = np.zeros(STATE + 8 * threads, np.int64)
         self._wake = np.zeros(max(threads, 1), np.int64)
         module = Module(target.width)
         _emit_serve(module)
-        _emit_announce(module)
+        _emit_launch(module)
+        _emit_forget(module)
         self._code = compile_module(module, target)
         pointer, whole = ctypes.c_void_p, ctypes.c_int64
         self._serve = self._code.function("serve", pointer, whole, pointer, whole)
-        self._announce = self._code.function("announce", pointer, whole, pointer)
+        self._launch = self._code.function("launch", pointer)
+        self._forget = self._code.function("forget", pointer, whole)
         self._locks = [threading.Lock() for _ in range(threads - 1)]
         for index, lock in enumerate(self._locks):
             lock.acquire()
@@ -148,39 +205,43 @@ class Team:
             lock.acquire()
             self._serve(self._mailbox.ctypes.data, worker, seen.ctypes.data, WATCH)
 
-    def run(self, section: Any, address: int, table: int, control: int, alone: bool) -> None:
+    def run(self, launch: Launch, *, alone: bool = False) -> None:
         """Run a section's function on all threads, or on the calling one alone."""
         if alone or self.threads == 1:
-            section(table, control, 0)
+            self._launch(launch.address)
             return
         with self._busy:
-            if self._graves and self.settled():
-                self._graves.clear()
-            self._mailbox[SECTION : CONTROL + 1] = address, table, control
-            before = int(self._mailbox[GENERATION])
+            if launch not in self._held:
+                self._held.add(launch)
+                launch.numbers[MAILBOX] = self._mailbox.ctypes.data
+                launch.numbers[WORKERS] = self.threads - 1
+                launch.numbers[WAKE] = self._wake.ctypes.data
             try:
-                self._announce(self._mailbox.ctypes.data, self.threads - 1, self._wake.ctypes.data)
-                self._wake_up()
+                self._launch(launch.address)
             finally:
-                # Once announced, the others wait for this thread: Ctrl-C has to wait as well.
-                if int(self._mailbox[GENERATION]) != before:
+                # Once announced, the section has to be finished: Ctrl-C has to wait as well.
+                if launch.asleep.value:
                     self._wake_up()
-                    section(table, control, 0)
+                    launch.asleep.value = 0
+                    launch.function(*launch.tables, 0)
 
-    def settled(self) -> bool:
-        """Return whether no worker is inside a section any more, not even in its last instructions.
+    def leave(self, launch: Launch) -> None:
+        """Let go of a section when no worker is in it any more, nor can go into it.
 
-        A section's result is there when `run` returns; its memory and machine code may only go
-        when this is so.
+        A section's result is there when `run` returns, but workers may still be in its last
+        instructions, or come late. Until this is called the team holds what the section needs, so
+        that the collector of cycles, which finalises all that it finds in any order, does not find
+        it.
         """
-        if sys.is_finalizing() or self.process != os.getpid():
-            return True
-        generation = self._mailbox[GENERATION]
-        return bool((self._mailbox[STATE + LEFT + 8 :: 8] == generation).all())
-
-    def bury(self, *things: object) -> None:
-        """Keep what a section used until no worker can be inside it."""
-        self._graves.append(things)
+        if launch not in self._held:
+            return
+        if not sys.is_finalizing() and self.process == os.getpid():
+            self._forget(self._mailbox.ctypes.data, launch.address)
+            passes = self._mailbox[STATE + 8 + PASSES :: 8]
+            before = passes.copy()
+            while ((passes % 2 == 1) & (passes == before)).any():
+                time.sleep(0)
+        self._held.discard(launch)
 
     def _wake_up(self) -> None:
         """Wake the workers that `announce` found asleep."""

@@ -19,22 +19,29 @@ of the batch, chunks depend on the batch size alone, and they are added up in or
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pellucid.compiler.ir import Address, Function, Index, Module, Value, vectors_over
 
 __all__ = [
+    "Bounds",
     "Frame",
     "Job",
     "Phase",
     "Place",
     "Schedule",
     "Section",
+    "Span",
     "Split",
     "UnsupportedError",
+    "bounds_of",
     "cells",
+    "each_of",
     "emit_section",
+    "parts_of_cells",
+    "span_of",
 ]
 
 
@@ -71,6 +78,7 @@ class Place:
     slot: int = -1
     base: Place | None = None
     _scratch: bool = False
+    _local: bool = False
     _keep: bool = False
 
     @property
@@ -86,6 +94,11 @@ class Place:
     @scratch.setter
     def scratch(self, value: bool) -> None:
         self.root._scratch = value
+
+    @property
+    def local(self) -> bool:
+        """Whether a single job uses it, so that each thread has one even where parts are apart."""
+        return self.root._local
 
     @property
     def keep(self) -> bool:
@@ -142,18 +155,20 @@ class Place:
         return self.frame[0][0] * self.row + self.frame[1][0] * self.shape[2]
 
 
-def cells(f: Function, *places: Place) -> Iterator[tuple[list[Index], int | None]]:
+def cells(
+    f: Function, *places: Place, span: Span | None = None
+) -> Iterator[tuple[list[Index], int | None]]:
     """Yield the vectors of tensors of one size: where each lies in every place, and its count.
 
     What the caller writes for each pair becomes the body of a loop. Frames are left out.
     """
-    if all(place.frame == NO_FRAME for place in places):
+    framed = [place for place in places if place.frame != NO_FRAME]
+    if not framed and span is None:
         for i, n in vectors_over(f, places[0].size):
             yield [i] * len(places), n
         return
-    framed = next(place for place in places if place.frame != NO_FRAME)
-    height, width, channels = framed.shape
-    with f.each(height) as r:
+    height, width, channels = (framed or [p for p in places if len(p.shape) == 3])[0].shape
+    with each_of(f, bounds_of(f, span, height), 0, height) as r:
         for i, n in vectors_over(f, width * channels):
             yield (
                 [
@@ -162,6 +177,16 @@ def cells(f: Function, *places: Place) -> Iterator[tuple[list[Index], int | None
                 ],
                 n,
             )
+
+
+def parts_of_cells(*places: Place) -> int:
+    """Return into how many parts `cells` is worth being taken apart: at most an image's rows."""
+    images = [place.shape for place in places if len(place.shape) == 3]
+    return max(1, min(images[0][0], 64, places[0].size // CELLS)) if images else 1
+
+
+CELLS = 30_000
+"""About how many cells are worth handing to a thread by themselves."""
 
 
 Emit = Callable[[Function], None]
@@ -183,6 +208,8 @@ class Job:
         level: The phase it belongs to.
         macs: The multiply-adds for one sample (or, for `item` jobs, for one sample as well).
         note: What it is, for people.
+        parts: For `sample`: into how many parts a sample's work can be taken apart. The kernel of
+            a job with more than one does those from its last but one argument up to its last.
     """
 
     layer: str
@@ -196,6 +223,7 @@ class Job:
     level: int = 0
     macs: int = 0
     note: str = ""
+    parts: int = 1
 
     @property
     def chained(self) -> bool:
@@ -209,12 +237,14 @@ class Phase:
 
     Attributes:
         chain: Those that follow the samples, in order.
-        items: The others.
+        items: Those with pieces of their own.
+        apart: Those that follow the samples, but part by part.
         chunked: Whether the chain must go by whole chunks of the batch.
     """
 
     chain: list[Job] = field(default_factory=list)
     items: list[Job] = field(default_factory=list)
+    apart: list[Job] = field(default_factory=list)
 
     @property
     def chunked(self) -> bool:
@@ -227,7 +257,7 @@ class Phase:
     @property
     def parts(self) -> int:
         """How many kinds of pieces there are."""
-        return bool(self.chain) + len(self.items)
+        return bool(self.chain) + len(self.items) + len(self.apart)
 
 
 @dataclass(eq=False)
@@ -237,6 +267,94 @@ class Section:
     phases: list[Phase] = field(default_factory=list)
     after: list[Job] = field(default_factory=list)
 
+    @property
+    def taken_apart(self) -> Section:
+        """The same work for few samples: jobs with parts leave the chains."""
+        return Section([new for phase in self.phases for new in _taken_apart(phase)], self.after)
+
+
+def _taken_apart(phase: Phase) -> list[Phase]:
+    """Return a phase's jobs in phases in which those with parts need wait for nothing."""
+    found: list[Phase] = []
+    levels: dict[Job, int] = {}
+    for job in phase.chain:
+        level = 0
+        for earlier, other in levels.items():
+            meets = {*job.reads, *job.writes} & {*earlier.writes} or {*job.writes} & {
+                *earlier.reads
+            }
+            if meets:
+                level = max(level, other + (earlier.parts > 1 or job.parts > 1))
+        levels[job] = level
+        while len(found) <= level:
+            found.append(Phase())
+        (found[level].apart if job.parts > 1 else found[level].chain).append(job)
+    if phase.items:
+        found = found or [Phase()]
+        found[0].items = phase.items
+    return found
+
+
+@dataclass(frozen=True)
+class Span:
+    """The parts of a sample's work that one call of a kernel does: `first` … `last` − 1."""
+
+    first: Index
+    last: Index
+    parts: int
+
+    def of(self, f: Function, total: int) -> Bounds:
+        """Return which of `total` pieces that are."""
+        low, high = (
+            f.constant(edge, "i64") * total // self.parts for edge in (self.first, self.last)
+        )
+        return Bounds(low, high)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Pieces `low` … `high` − 1 of something."""
+
+    low: Value
+    high: Value
+
+    def within(self, begin: Index, count: int) -> Bounds:
+        """Return which of the pieces begin … begin + count − 1 are among them, counted from 0."""
+        f = self.low.function
+
+        def inside(edge: Value) -> Value:
+            place = edge - begin
+            place = f.select(place < 0, f.constant(0, "i64"), place)
+            return f.select(place > count, f.constant(count, "i64"), place)
+
+        return Bounds(inside(self.low), inside(self.high))
+
+
+@contextmanager
+def each_of(f: Function, bounds: Bounds | None, begin: int, count: int) -> Iterator[Index]:
+    """Repeat what is inside for the pieces begin … begin + count − 1 that are inside the bounds.
+
+    They are numbered from 0; without bounds it is all of them.
+    """
+    if bounds is None:
+        with f.each(count) as i:
+            yield i
+        return
+    here = bounds.within(begin, count)
+    with f.each(here.high - here.low) as i:
+        assert isinstance(i, Value)
+        yield i + here.low
+
+
+def bounds_of(f: Function, span: Span | None, total: int) -> Bounds | None:
+    """Return which of `total` pieces are to be done; None for all."""
+    return None if span is None else span.of(f, total)
+
+
+def span_of(f: Function, parts: int) -> Span | None:
+    """Return which parts of a sample a kernel has to do; None for all of it."""
+    return Span(f.arguments[-2], f.arguments[-1], parts) if parts > 1 else None
+
 
 class Schedule:
     """The jobs and places of a plan, and the module that the kernels are written into."""
@@ -245,6 +363,7 @@ class Schedule:
         self.module = module
         self.jobs: list[Job] = []
         self.places: list[Place] = []
+        self.once: list[Job] = []
         self._kernels: dict[Hashable, str] = {}
         self._views: dict[tuple[Place, tuple[int, ...]], Place] = {}
         self._floor = 0
@@ -277,16 +396,18 @@ class Schedule:
         return self._views[root, wanted]
 
     def kernel(
-        self, key: tuple[Hashable, ...], places: Sequence[Place], split: str, emit: Emit
+        self, key: tuple[Hashable, ...], places: Sequence[Place], split: str, parts: int, emit: Emit
     ) -> str:
         """Return the name of the kernel for `key`, writing it if it is the first of its kind."""
-        full = (key, split, tuple(place.element for place in places))
+        full = (key, split, parts, tuple(place.element for place in places))
         if full not in self._kernels:
             name = self._kernels[full] = f"{key[0]}_{len(self._kernels)}"
             parameters = {f"p{i}": f"{place.element}*" for i, place in enumerate(places)}
             parameters |= {"range": {"count": "i64"}, "item": {"item": "i64", "batch": "i64"}}.get(
                 split, {}
             )
+            if parts > 1:
+                parameters |= {"first": "i64", "last": "i64"}
             f = self.module.function(name, parameters)
             emit(f)
             f.done()
@@ -303,7 +424,7 @@ class Schedule:
         **options: Any,
     ) -> Job:
         """Add a job; `key` says all that its code depends on, beginning with the kernel's name."""
-        name = self.kernel(key, places, split, emit)
+        name = self.kernel(key, places, split, options.get("parts", 1), emit)
         reads = [place.root for place in places]
         written = [place.root for place in writes]
         job = Job(layer, name, split, list(places), reads, written, **options)
@@ -348,13 +469,33 @@ class Schedule:
                 by[place] = mine
         self.jobs.append(job)
 
+    def keep_what_is_constant(self) -> None:
+        """Set apart the jobs that read nothing but weights, and what is made of them."""
+        constant = {place for place in self.places if place.external and place.extent == "whole"}
+        writers: dict[Place, list[Job]] = {}
+        for job in self.jobs:
+            for place in job.writes:
+                writers.setdefault(place, []).append(job)
+        for job in self.jobs:
+            alone = all(writers[place] == [job] for place in job.writes)
+            if job.split == "item" and alone and constant.issuperset({*job.reads} - {*job.writes}):
+                self.once.append(job)
+                constant.update(job.writes)
+
     def sections(self) -> list[Section]:
         """Return the jobs as sections of phases, and find which places can be scratch."""
         self._join_chains()
         self._find_scratch()
+        return self._in_phases([job for job in self.jobs if job not in self.once])
+
+    def section_once(self) -> Section:
+        """Return the jobs that run again only when weights have changed."""
+        return self._in_phases(self.once)[0] if self.once else Section()
+
+    def _in_phases(self, jobs: Sequence[Job]) -> list[Section]:
         found = [Section()]
-        for level in range(max((job.level for job in self.jobs), default=-1) + 1):
-            here = [job for job in self.jobs if job.level == level]
+        for level in range(max((job.level for job in jobs), default=-1) + 1):
+            here = [job for job in jobs if job.level == level]
             chain = [job for job in here if job.chained]
             starts = [job for job in chain if job.note == "start of a chunk"]
             phase = Phase(
@@ -407,59 +548,74 @@ class Schedule:
             if place.extent == "sample" and not place.external and not place.keep:
                 same = len({runs[job] for job in jobs}) == 1
                 place.scratch = same and all(job.split == "sample" for job in jobs)
+                place._local = place.scratch and len(jobs) == 1
 
 
 # Code for phases and sections.
 
-ARRIVED, TARGET, THREADS, BATCH, SPIN, COUNTERS = 0, 8, 16, 17, 18, 24
-"""Where in a section's control block (i64) things are; `COUNTERS` begins its phases' counters.
+TAG, PHASES, BATCH, SPIN, COUNTERS = 0, 1, 2, 3, 8
+"""Where in a section's control block (i64) things are; `COUNTERS` begins its phases' counters."""
 
-After the counters come, for each part of each phase, the number of pieces and the samples in each.
+COUNTER, DONE = 16, 8
+"""How far it is from the counters of one phase to the next, and to those of what is done.
+
+After them come, for each part of each phase, the number of pieces and the samples in each.
 """
 
 
-def emit_section(module: Module, name: str, section: Section) -> None:
-    """Write a section's function: every thread calls it, and takes pieces until none are left."""
+def emit_section(module: Module, name: str, section: Section, *, apart: bool = False) -> None:
+    """Write a section's function: every thread calls it, and takes pieces until none are left.
+
+    A phase is over when all its pieces are done, whoever did them: nobody waits for a thread that
+    has not begun. One that comes late finds nothing to do. Should the section be running again by
+    then, it finds the counters begin at another tag than its own, and takes nothing from them.
+
+    Where samples are taken apart, several threads work on one: what lies between two jobs is then
+    kept for each sample, not for each thread.
+    """
     f = module.function(name, {"table": "ptr*", "control": "i64*", "thread": "i64"}, export=True)
     table, control, thread = f.arguments
+    tag = control.watch(TAG)
     batch = control.get(BATCH)
-    threads = control.get(THREADS)
-    target = control.get(TARGET)
-    part = COUNTERS + len(section.phases)
+    part = COUNTERS + COUNTER * len(section.phases)
     for index, phase in enumerate(section.phases):
+        counter = COUNTERS + COUNTER * index
         counts = [control.get(part + 2 * k) for k in range(phase.parts)]
         total = counts[0]
         for count in counts[1:]:
             total = total + count
-        more = f.fresh("more")
-        work, meet = f.fresh("work"), f.fresh("meet")
+        more, take, work, meet = (f.fresh(word) for word in ("more", "take", "work", "meet"))
         f.jump(more)
         f.label(more)
-        piece = control.increase(1, COUNTERS + index)
-        f.branch(piece < total, work, meet)
+        seen = control.watch(counter)
+        piece = seen - tag
+        f.branch(piece < total, take, meet)
+        f.label(take)
+        f.branch(control.swap(seen, seen + 1, counter), work, more)
         f.label(work)
-        _emit_pieces(f, phase, table, control, part, counts, piece, batch, thread)
+        _emit_pieces(f, phase, table, control, part, counts, piece, batch, thread, apart)
+        control.increase(1, counter + DONE)
         f.jump(more)
         f.label(meet)
-        control.increase(1, ARRIVED)
-        target = target + threads
-        _emit_wait(f, control, target)
-        with f.when(thread.equals(0)):
-            control.put(0, COUNTERS + index)
+        if index < len(section.phases) - 1:
+            _emit_wait(f, control, counter + DONE, tag + total)
+        else:
+            with f.when(thread.equals(0)):
+                _emit_wait(f, control, counter + DONE, tag + total)
         part += 2 * phase.parts
     f.done()
 
 
-def _emit_wait(f: Function, control: Address, target: Value) -> None:
-    """Wait until all threads have arrived; after a while, let others run meanwhile."""
+def _emit_wait(f: Function, control: Address, counter: int, target: Value) -> None:
+    """Wait until a counter is there; after a while, let others run meanwhile."""
     f.module.declare("pellucid_yield", "i32 @()")
     spins = f.line("alloca i64")
-    counter = Address(f, "i64", spins)
-    counter.put(0)
-    with f.until(lambda: control.watch(ARRIVED) >= target):
-        spent = counter.get() + 1
-        counter.put(spent)
-        with f.when(spent > control.get(SPIN)):
+    spent = Address(f, "i64", spins)
+    spent.put(0)
+    with f.until(lambda: control.watch(counter) >= target):
+        now = spent.get() + 1
+        spent.put(now)
+        with f.when(now > control.get(SPIN)):
             f.line("call i32 @pellucid_yield()")
 
 
@@ -473,6 +629,7 @@ def _emit_pieces(
     piece: Value,
     batch: Value,
     thread: Value,
+    apart: bool,
 ) -> None:
     """Write the choice of what the piece of this number is, and the calls that do it."""
     index = 0
@@ -482,14 +639,19 @@ def _emit_pieces(
             first = piece * size
             last = first + size
             last = f.select(last < batch, last, batch)
-            _emit_chain(f, phase.chain, table, first, last, piece, thread)
+            _emit_chain(f, phase.chain, table, first, last, piece, thread, apart)
         piece = piece - counts[0]
         index = 1
-    for job in phase.items:
+    for job in [*phase.items, *phase.apart]:
         inside = (piece >= 0) & (piece < counts[index])
         with f.when(inside):
-            places = [_whole(place, table) for place in job.places]
-            f.call(job.kernel, *places, piece, batch)
+            if job.parts > 1:
+                sample, k = piece // job.parts, piece % job.parts
+                at = [_at(p, table, sample, sample, thread, apart=True) for p in job.places]
+                f.call(job.kernel, *at, k, k + 1)
+            else:
+                places = [_whole(place, table) for place in job.places]
+                f.call(job.kernel, *places, piece, batch)
         piece = piece - counts[index]
         index += 1
 
@@ -502,6 +664,7 @@ def _emit_chain(
     last: Value,
     chunk: Value,
     thread: Value,
+    apart: bool,
 ) -> None:
     """Write the calls that take samples first … last − 1 through a chain of kernels."""
     count = last - first
@@ -514,22 +677,27 @@ def _emit_chain(
     for run in runs:
         if run[0].split == "range":
             job = run[0]
-            f.call(job.kernel, *(_at(p, table, first, chunk, thread) for p in job.places), count)
+            at = (_at(p, table, first, chunk, thread, apart=apart) for p in job.places)
+            f.call(job.kernel, *at, count)
             continue
         with f.each(count) as n:
             sample = n + first if isinstance(n, Value) else first
             for job in run:
-                f.call(job.kernel, *(_at(p, table, sample, chunk, thread) for p in job.places))
+                at = (_at(p, table, sample, chunk, thread, apart=apart) for p in job.places)
+                f.call(job.kernel, *at, *((0, job.parts) if job.parts > 1 else ()))
 
 
 def _whole(place: Place, table: Address) -> Address:
     return table.address(place.slot, place.element)
 
 
-def _at(place: Place, table: Address, sample: Value, chunk: Value, thread: Value) -> Address:
+def _at(
+    place: Place, table: Address, sample: Value, chunk: Value, thread: Value, *, apart: bool
+) -> Address:
     """The address of a place for one sample (or chunk, or thread)."""
     base = _whole(place, table) + place.begin
     if place.extent == "whole":
         return base
-    which = chunk if place.extent == "chunk" else thread if place.scratch else sample
+    own = place.local if apart else place.scratch
+    which = chunk if place.extent == "chunk" else thread if own else sample
     return base + which * place.stride

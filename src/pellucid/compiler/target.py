@@ -15,10 +15,12 @@ import hashlib
 import os
 import tempfile
 import time
+from collections import deque
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -105,20 +107,23 @@ class Code:
     def function(self, name: str, *parameters: Any) -> Any:
         """Return a function to call; the other threads of Python run meanwhile."""
         address = self._engine.get_function_address(name)
-        return ctypes.CFUNCTYPE(None, *parameters)(address)
+        found: Any = ctypes.CFUNCTYPE(None, *parameters)(address)
+        found.code = self  # which stays mapped as long as there is a function to call
+        return found
 
 
-_loaded: dict[str, Code] = {}
-_mapped: list[Code] = []
-"""Machine code is never unmapped: a thread may still be in its last instructions."""
+_loaded: WeakValueDictionary[str, Code] = WeakValueDictionary()
+_recent: deque[Code] = deque(maxlen=16)
+"""Kept mapped a while longer: a model that is made again needs not be loaded again."""
 
 
 def compile_module(module: Module, target: Target) -> Code:
     """Return the module's machine code: from memory, from the cache, or newly made."""
     text = str(module)
     key = _key(text, target)
-    if key in _loaded:
-        return _loaded[key]
+    found = _loaded.get(key)
+    if found is not None:
+        return found
     stored = _read(key)
     if stored is None:
         stored = _compile(text, target)
@@ -128,7 +133,7 @@ def compile_module(module: Module, target: Target) -> Code:
     except RuntimeError:  # LLVM refuses an object file that is whole but not its own
         code = Code(_compile(text, target), target)
     _loaded[key] = code
-    _mapped.append(code)
+    _recent.append(code)
     return code
 
 

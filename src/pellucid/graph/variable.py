@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,12 @@ class Variable:
         trainable: Whether optimisers may change it.
         regularizer: The penalty on it, or None.
         constraint: What it is brought back to after each step, or None.
+        uses: How often its array was handed out, or changed by compiled code.
+        all_uses: The same, of all variables together.
     """
+
+    uses: int = 0
+    all_uses: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -46,26 +52,42 @@ class Variable:
     @property
     def value(self) -> Array:
         """The array itself."""
+        self.used()
         return self._value
 
     @value.setter
     def value(self, new: npt.ArrayLike) -> None:
         self.assign(new)
 
+    def used(self) -> None:
+        """Count a use: what was made of the numbers before may no longer be true of them."""
+        self.uses += 1
+        Variable.all_uses += 1
+
+    @property
+    def address(self) -> int:
+        """Where the array's numbers begin, for compiled code."""
+        return self._value.ctypes.data
+
+    @property
+    def shared(self) -> bool:
+        """Whether somebody else holds the array, and so may change it at any time."""
+        return sys.getrefcount(self._value) > _UNSHARED
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array."""
-        return self.value.shape
+        return self._value.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the array's numbers."""
-        return self.value.dtype
+        return self._value.dtype
 
     @property
     def size(self) -> int:
         """How many numbers it holds."""
-        return self.value.size
+        return self._value.size
 
     def assign(self, value: npt.ArrayLike) -> None:
         """Copy `value` into the array; ShapeError unless it has the same shape."""
@@ -83,3 +105,12 @@ class Variable:
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def _unshared() -> int:
+    """Return how many references this Python counts to an array that a variable alone holds."""
+    variable = Variable(0.0)
+    return sys.getrefcount(variable._value)
+
+
+_UNSHARED = _unshared()

@@ -93,6 +93,9 @@ class Layer:
     constrainable: ClassVar[tuple[str, ...]] = ()
     """The options among `LayerOptions` that are constraints of this layer's weights."""
 
+    switches: ClassVar[int] = 0
+    """How often `trainable` was set, of all layers."""
+
     def __init__(self, **options: Unpack[LayerOptions]) -> None:
         self._refuse_unsupported(dict(options))
         name = options.get("name")
@@ -272,6 +275,7 @@ class Layer:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        Layer.switches += 1
         for layer in self.sublayers:
             layer.trainable = value
 

@@ -15,13 +15,12 @@ __all__ = [
     "CategoricalCrossentropy",
     "MeanAbsoluteError",
     "MeanSquaredError",
-    "OfNumbers",
     "RootMeanSquaredError",
     "SparseCategoricalCrossentropy",
 ]
 
 
-class OfNumbers(MeanMetricWrapper):
+class _OfNumbers(MeanMetricWrapper):
     """A mean over numbers that are compared one by one."""
 
     direction: ClassVar[Literal["up", "down"] | None] = "down"
@@ -39,14 +38,14 @@ class OfNumbers(MeanMetricWrapper):
         super().update_state(true, pred, sample_weight)
 
 
-class MeanSquaredError(OfNumbers):
+class MeanSquaredError(_OfNumbers):
     """The mean of (y_true − y_pred)²."""
 
     def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
         super().__init__(losses.mean_squared_error, name, dtype)
 
 
-class MeanAbsoluteError(OfNumbers):
+class MeanAbsoluteError(_OfNumbers):
     """The mean of |y_true − y_pred|."""
 
     def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
@@ -83,7 +82,7 @@ class RootMeanSquaredError(Averaged):
         return float(np.sqrt(super().result()))
 
 
-class BinaryCrossentropy(OfNumbers):
+class BinaryCrossentropy(_OfNumbers):
     """The mean of −y·log p − (1−y)·log(1−p); see `losses.BinaryCrossentropy`."""
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from pellucid.layers._layer import Layer
 from pellucid.layers._operation import OperationLayer
 from pellucid.layers._symbolic import KerasTensor, LayerCall, flatten, pack
 from pellucid.models._topology import flatten_inputs, topology
+from pellucid.ops._operation import Shape
+
+if TYPE_CHECKING:
+    from pellucid.models._shortcut import Shortcut
 
 __all__ = ["Network"]
 
@@ -31,6 +35,7 @@ class Network(Layer):
         self._calls: tuple[LayerCall, ...] = ()
         self._layers: list[Layer] = []
         self._programs: dict[Any, Program] = {}
+        self._shortcuts: dict[Shape, Shortcut] = {}
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
         """Find the layers between inputs and outputs."""
@@ -44,12 +49,17 @@ class Network(Layer):
         graph = topology(flatten(inputs), flatten(outputs))
         self._inputs, self._outputs = inputs, outputs
         self._calls, self._layers = graph.calls, list(graph.layers)
-        self._programs.clear()
+        self._forget()
         self.built = True
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle needs: all but the traces, which are made when needed."""
-        return super().__getstate__() | {"_programs": {}}
+        return super().__getstate__() | {"_programs": {}, "_shortcuts": {}}
+
+    def _forget(self) -> None:
+        """Drop the traces: what the model computes, or how, has changed."""
+        self._programs.clear()
+        self._shortcuts.clear()
 
     def _require_built(self) -> None:
         if not self.built:

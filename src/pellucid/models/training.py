@@ -16,9 +16,10 @@ from pellucid.data.dataset import Dataset, leaves
 from pellucid.data.iterables import as_dataset
 from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
 from pellucid.graph import Program, Variable
-from pellucid.layers._symbolic import flatten, pack
+from pellucid.layers._symbolic import KerasTensor, flatten, pack
 from pellucid.models import _feeding as feeding
 from pellucid.models._loss_program import loss_program
+from pellucid.models._shortcut import remember, take
 from pellucid.models._steps import Losses, predict_step, test_step, train_step
 from pellucid.models.network import Network
 from pellucid.ops._operation import Array
@@ -92,7 +93,7 @@ class Trainer(Network):
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
         }
-        self._programs.clear()
+        self._forget()
         self._losses = []
         self._metrics = None
         if self.built:
@@ -427,7 +428,7 @@ class Trainer(Network):
         for step, batch in enumerate(feeding.first(data.batches(0), steps)):
             calls.on_predict_batch_begin(step)
             inputs = feeding.inputs(self, batch[0], pixels=True)
-            parts.append(self._typed(predict_step(self.program(), inputs, self._engine())))
+            parts.append(predict_step(self.program(), inputs, self._engine()))
             calls.on_predict_batch_end(step)
         calls.on_predict_end()
         if not parts:
@@ -435,20 +436,26 @@ class Trainer(Network):
         joined = [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]
         return pack(self.output, joined)
 
-    def predict_on_batch(self, x: Any) -> Any:
-        """Return the outputs for one batch."""
-        self._ready(np.shape(flatten(x)[0])[1:], needs_targets=False)
-        inputs = feeding.inputs(self, x, pixels=True)
-        outputs = predict_step(self.program(), inputs, self._engine())
-        return pack(self.output, self._typed(outputs))
+    def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
+        """Use the model as a layer on symbolic tensors, or run it on arrays."""
+        alone = not training and self.built and type(inputs) is np.ndarray and len(inputs) > 0
+        if alone and [inputs.shape[1:]] == [tensor.shape[1:] for tensor in self.inputs]:
+            return self.predict_on_batch(inputs)
+        return super().__call__(inputs, training=training)
 
-    def _typed(self, outputs: list[Array]) -> list[Array]:
-        """Return outputs in their own types: machine code has whole numbers as floats."""
-        kinds = [np.dtype(tensor.dtype) for tensor in self.outputs]
-        return [
-            y if kind.kind == "f" else y.astype(kind)
-            for kind, y in zip(kinds, outputs, strict=True)
-        ]
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch: the quickest way to those of one sample."""
+        if type(x) is np.ndarray and self._shortcuts:
+            found = take(self._shortcuts, x, self._engine())
+            if found is not None:
+                return found
+        self._ready(np.shape(flatten(x)[0])[1:], needs_targets=False)
+        program, chosen = self.program(), self._engine()
+        inputs = feeding.inputs(self, x, pixels=True)
+        outputs = predict_step(program, inputs, chosen)
+        if isinstance(self.output, KerasTensor) and chosen != "reference":
+            remember(self._shortcuts, program, inputs)
+        return pack(self.output, outputs)
 
     def plan(self, batch_size: int = 32, *, training: bool = False, measure: bool = True) -> str:
         """Return how the compiled engine runs the model, as a table for people.
@@ -531,13 +538,7 @@ class Trainer(Network):
                 while name in logs:
                     repeat += 1
                     name = f"{base}_{repeat}"
-                result = metric.result()
-                if np.ndim(result):
-                    raise ArgumentError(
-                        f"{metric.name} gives {np.size(result)} numbers, where one is needed to "
-                        "follow training: say how they are to be averaged, or ask for one of them."
-                    )
-                logs[name] = float(result)
+                logs[name] = float(metric.result())
         return logs
 
     def _returned(self, return_dict: bool, logs: Logs | None = None) -> Any:

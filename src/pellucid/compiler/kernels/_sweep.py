@@ -16,12 +16,22 @@ from pellucid.compiler.kernels._tiles import (
     lanes_of,
     most_pixels,
     multiply_accumulate,
+    parts_for,
     split,
     tile_cost,
     vectors,
 )
+from pellucid.compiler.schedule import Bounds, Span, each_of
 
-__all__ = ["Sweep", "Tile", "best_tile", "bias_gradient", "sweep", "weight_gradient"]
+__all__ = [
+    "Sweep",
+    "Tile",
+    "best_tile",
+    "bias_gradient",
+    "parts_of_sweep",
+    "sweep",
+    "weight_gradient",
+]
 
 
 @dataclass(frozen=True)
@@ -97,34 +107,86 @@ def sweep(
     start: Callable[[Index, Sequence[int], int, Index, Index], list[Value]],
     finish: Finish,
     unit: tuple[int, int] = (1, 1),
+    span: Span | None = None,
 ) -> None:
     """Write the loops over all tiles; `start` gives a tile's first sums, `finish` takes the last.
 
-    `unit` is the window of a pooling that `finish` does: tiles hold whole windows.
+    `unit` is the window of a pooling that `finish` does: tiles hold whole windows. `span` says
+    which parts are to be done: of the rows of tiles, or, where the weights are large, of the rows
+    for one block of channels after the other.
     """
     tile = best_tile(f.module.width, s, unit)
-    for first_v, v, blocks_of_v in split(vectors(f, s.outputs), tile.vectors):
-        last = first_v + v * blocks_of_v
-        full = last * f.lanes <= s.outputs
-        groups = [(first_v, blocks_of_v)] if full else [(first_v, blocks_of_v - 1), (last - v, 1)]
-        for begin, count in groups:
-            if not count:
-                continue
-            counts = [lanes_of(f, begin + v * (count - 1) + i, s.outputs) for i in range(v)]
-            with f.each(count) as block:
-                channel = block * (v * f.lanes) + begin * f.lanes
-                _images(
-                    f,
-                    s,
-                    x,
-                    w,
-                    start,
-                    finish,
-                    unit,
-                    Tile(tile.rows, tile.columns, v),
-                    counts,
-                    channel,
-                )
+    by_rows = weights_are_small(s)
+    down = rows_of_tiles(s, tile, unit)
+    blocks = blocks_of_channels(f.module.width, s, tile)
+    rows = units = None
+    if span is not None and by_rows:
+        rows = span.of(f, down)
+    elif span is not None:
+        units = span.of(f, down * sum(block.count for block in blocks))
+    done = 0
+    for run in blocks:
+        touched = None
+        if units is not None:
+            touched = Bounds(units.low // down, (units.high + (down - 1)) // down)
+        with each_of(f, touched, done, run.count) as block:
+            channel = block * (run.vectors * f.lanes) + run.first
+            if units is not None:
+                rows = units.within((block + done) * down, down)
+            shape = Tile(tile.rows, tile.columns, run.vectors)
+            _images(f, s, x, w, start, finish, unit, shape, run.counts, channel, rows)
+        done += run.count
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks of output channels of one width, one after the other.
+
+    Attributes:
+        first: The first channel.
+        count: How many blocks.
+        vectors: How many vectors a block has.
+        counts: How many lanes of each are used.
+    """
+
+    first: int
+    count: int
+    vectors: int
+    counts: list[int]
+
+
+def blocks_of_channels(width: Width, s: Sweep, tile: Tile) -> list[Blocks]:
+    """Return the blocks of channels that tiles of this shape make."""
+    found = []
+    lanes = width.lanes
+    for first_v, v, count in split(-(-s.outputs // lanes), tile.vectors):
+        last = first_v + v * count
+        full = last * lanes <= s.outputs
+        for begin, n in [(first_v, count)] if full else [(first_v, count - 1), (last - v, 1)]:
+            if n:
+                end = begin + v * (n - 1)
+                counts = [min(lanes, s.outputs - (end + i) * lanes) for i in range(v)]
+                found.append(Blocks(begin * lanes, n, v, counts))
+    return found
+
+
+def rows_of_tiles(s: Sweep, tile: Tile, unit: tuple[int, int] = (1, 1)) -> int:
+    """Return how many rows of tiles there are."""
+    return sum(count for _, _, count in _split_units(s.rows, tile.rows, unit[0]))
+
+
+def weights_are_small(s: Sweep) -> bool:
+    """Whether every thread may read all weights: they stay in the second-level cache."""
+    return 4 * s.run.total * s.outputs <= 2**18
+
+
+def parts_of_sweep(width: Width, s: Sweep, unit: tuple[int, int] = (1, 1)) -> int:
+    """Return into how many parts a sweep is worth being taken apart."""
+    tile = best_tile(width, s, unit)
+    most = rows_of_tiles(s, tile, unit)
+    if not weights_are_small(s):
+        most *= sum(block.count for block in blocks_of_channels(width, s, tile))
+    return min(most, parts_for(width, s.rows * s.columns * s.outputs * s.run.total))
 
 
 def _images(
@@ -138,11 +200,13 @@ def _images(
     tile: Tile,
     counts: Sequence[int],
     channel: Index,
+    bounds: Bounds | None,
 ) -> None:
     """Write the loops over rows and columns of tiles for one block of channels."""
     weights = w + channel
+    done = 0
     for first_row, rows, row_blocks in _split_units(s.rows, tile.rows, unit[0]):
-        with f.each(row_blocks) as i:
+        with each_of(f, bounds, done, row_blocks) as i:
             row = i * rows + first_row
             for first_column, columns, column_blocks in _split_units(
                 s.columns, tile.columns, unit[1]
@@ -157,6 +221,7 @@ def _images(
                     sums = multiply_accumulate(f, s.run, here, weights, pixels, counts, first)
                     shape = Tile(rows, columns, tile.vectors)
                     finish(row, column, channel, shape, counts, sums)
+        done += row_blocks
 
 
 def from_bias(f: Function, bias: Address | None) -> Callable[..., list[Value]]:

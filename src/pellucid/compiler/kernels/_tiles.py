@@ -18,7 +18,10 @@ from dataclasses import dataclass
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width, blocks
 
-__all__ = ["Run", "Taps", "lanes_of", "multiply_accumulate", "tile_cost", "vectors"]
+__all__ = ["Run", "Taps", "lanes_of", "multiply_accumulate", "parts_for", "tile_cost", "vectors"]
+
+PART = 2500
+"""About how many cycles of work are worth handing to a thread by themselves."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,11 @@ def most_pixels(width: Width, total: int, v: int) -> int:
     """Return how many pixels a tile of v vectors can have."""
     kept = total * v if unrolled(width, total, v) else v
     return max(1, min((width.registers - kept - 1) // v, 14))
+
+
+def parts_for(width: Width, products: int) -> int:
+    """Return into how many parts so many multiply-adds are worth being taken apart."""
+    return max(1, min(64, products // (2 * width.lanes) // PART))
 
 
 def tile_cost(pixels: int, v: int) -> float:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pellucid.compiler.ir import Address, Function, Index, vectors_over
-from pellucid.compiler.schedule import Place
+from pellucid.compiler.schedule import CELLS, Place, Span, bounds_of, each_of
 from pellucid.ops._window import Axis, Windows
 
-__all__ = ["Run", "positions", "runs"]
+__all__ = ["Run", "parts_of_windows", "positions", "runs"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def runs(axis: Axis) -> list[Run]:
 
 
 def positions(
-    f: Function, windows: Windows, y: Place, *images: Place
+    f: Function, windows: Windows, y: Place, *images: Place, span: Span | None = None
 ) -> Iterator[tuple[list[tuple[Index, list[int]]], Index, int | None]]:
     """Yield what every vector of every window needs.
 
@@ -56,19 +56,27 @@ def positions(
     What the caller writes becomes the body of loops.
     """
     channels = y.shape[2]
+    bounds = bounds_of(f, span, windows.rows.output)
     for r in runs(windows.rows):
         for c in runs(windows.columns):
             taps = [
                 [a * image.row + b * channels for a in r.offsets for b in c.offsets]
                 for image in images
             ]
-            with f.each(r.count) as i, f.each(c.count) as j:
+            with each_of(f, bounds, r.first, r.count) as i, f.each(c.count) as j:
                 row, column = i + r.first, j + c.first
                 in_y = row * y.row + column * channels
                 across = column * (windows.columns.stride * channels)
                 down = [row * (windows.rows.stride * image.row) + across for image in images]
                 for k, n in vectors_over(f, channels):
                     yield [(d + k, t) for d, t in zip(down, taps, strict=True)], in_y + k, n
+
+
+def parts_of_windows(windows: Windows, channels: int) -> int:
+    """Return into how many parts `positions` is worth being taken apart."""
+    loads = windows.rows.output * windows.columns.output * channels
+    loads *= windows.rows.window * windows.columns.window
+    return max(1, min(windows.rows.output, 64, loads // CELLS))
 
 
 def clear(f: Function, place: Place, target: Address) -> None:

@@ -24,6 +24,9 @@ Source: Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from pellucid.compiler.ir import Address, Function, Index, Value, Width, vectors_over
 from pellucid.compiler.kernels._sweep import (
     Finish,
@@ -34,12 +37,17 @@ from pellucid.compiler.kernels._sweep import (
     to_image,
     weight_gradient,
 )
-from pellucid.compiler.kernels._tiles import Run, Taps
+from pellucid.compiler.kernels._tiles import Run, Taps, parts_for
+from pellucid.compiler.schedule import Span, bounds_of, each_of
 
 __all__ = [
+    "channels_at_once",
+    "parts_of_winograd",
     "transform_weights",
     "weights_from_tiles",
     "winograd",
+    "winograd_by_channels",
+    "winograd_inputs",
     "winograd_pays",
     "winograd_scratch",
     "winograd_weight_gradient",
@@ -67,6 +75,31 @@ def winograd_pays(width: Width, s: Sweep, strides: tuple[int, int]) -> bool:
     return plain and enough and 1.25 * tiles + (0 if fits else 8 * width.lanes) < direct
 
 
+def channels_at_once(width: Width, s: Sweep) -> int:
+    """Return how many output channels are a part, where channels are taken apart rather than rows.
+
+    Rows are, while there are blocks enough for a few threads; 0 says so.
+    """
+    blocks = -(-s.rows // 2) / _block_rows(s)
+    in_vectors, rest = divmod(s.outputs, width.lanes)
+    most = parts_for(width, 4 * s.rows * s.columns * s.run.depth * s.outputs)
+    if blocks >= 8 or rest or in_vectors < 4:
+        return 0
+    fitting = [n for n in range(2, in_vectors // 2 + 1) if in_vectors % n == 0 and n <= most]
+    return s.outputs // max(fitting) if fitting else 0
+
+
+def parts_of_winograd(width: Width, s: Sweep) -> int:
+    """Return into how many parts the form is worth being taken apart."""
+    at_once = channels_at_once(width, s)
+    if at_once:
+        return s.outputs // at_once
+    rows, per_block = -(-s.rows // 2), _block_rows(s)
+    return min(
+        -(-rows // per_block), parts_for(width, 4 * s.rows * s.columns * s.run.depth * s.outputs)
+    )
+
+
 def _block_rows(s: Sweep) -> int:
     """Return how many rows of tiles are transformed at a time."""
     across, down = -(-s.columns // 2), -(-s.rows // 2)
@@ -75,30 +108,40 @@ def _block_rows(s: Sweep) -> int:
     return max(1, TILES // across)
 
 
-def winograd_scratch(s: Sweep) -> tuple[int, int]:
-    """Return how many numbers the transformed inputs and the products of a block have."""
-    tiles = _block_rows(s) * -(-s.columns // 2)
-    return 16 * tiles * s.run.depth, 16 * tiles * s.outputs
+def winograd_scratch(s: Sweep, at_once: int = 0) -> tuple[int, int]:
+    """Return how many numbers the transformed inputs and the products of a block have.
+
+    Where channels are taken apart the block is the image, with `at_once` channels of products.
+    """
+    rows = -(-s.rows // 2) if at_once else _block_rows(s)
+    tiles = rows * -(-s.columns // 2)
+    return 16 * tiles * s.run.depth, 16 * tiles * (at_once or s.outputs)
 
 
 def transform_weights(
-    f: Function, w: Address, u: Address, depth: int, outputs: int, c: Index
+    f: Function, w: Address, u: Address, depth: int, outputs: int, at_once: int, c: Index
 ) -> None:
-    """Write U[ξ, c, :] = (G·w·Gᵀ)[ξ] for one input channel; w is (3, 3, C, O)."""
+    """Write U[part, ξ, c, :] = (G·w·Gᵀ)[ξ] for one input channel; w is (3, 3, C, O).
+
+    A part has `at_once` of the output channels.
+    """
 
     def half(a: Value, b: Value, c: Value) -> list[Value]:
         ends = (a + c) * 0.5
         middle = b * 0.5
         return [a, ends + middle, ends - middle, c]
 
-    for k, n in vectors_over(f, outputs):
-        taps = [
-            [w.load(((i * 3 + j) * depth + c) * outputs + k, n) for j in range(3)] for i in range(3)
-        ]
-        rows = [half(taps[0][j], taps[1][j], taps[2][j]) for j in range(3)]
-        for i in range(4):
-            for j, value in enumerate(half(rows[0][i], rows[1][i], rows[2][i])):
-                u.store(value, ((i * 4 + j) * depth + c) * outputs + k, n)
+    with f.each(outputs // at_once) as part:
+        source, target = w + part * at_once, u + part * (16 * depth * at_once)
+        for k, n in vectors_over(f, at_once):
+            taps = [
+                [source.load(((i * 3 + j) * depth + c) * outputs + k, n) for j in range(3)]
+                for i in range(3)
+            ]
+            rows = [half(taps[0][j], taps[1][j], taps[2][j]) for j in range(3)]
+            for i in range(4):
+                for j, value in enumerate(half(rows[0][i], rows[1][i], rows[2][i])):
+                    target.store(value, ((i * 4 + j) * depth + c) * at_once + k, n)
 
 
 def winograd(
@@ -110,30 +153,69 @@ def winograd(
     m: Address,
     bias: Address | None,
     finish: Finish,
+    span: Span | None = None,
 ) -> None:
     """Write the convolution; `finish` takes each tile of outputs, as it does from `sweep`.
 
     An image with an odd number of output rows or columns must have one more of zeros behind it.
+    `span` says which blocks of rows are to be done.
     """
     per_block = _block_rows(s)
     down = -(-s.rows // 2)
     full, rest = divmod(down, per_block)
     if s.rows % 2 and not rest:
         full, rest = full - 1, per_block
+    bounds = bounds_of(f, span, full + (rest > 0))
+
+    def block(first: Index, count: int, rows: int) -> None:
+        _transform_inputs(f, s, x, v, first, count)
+        _products(f, s, v, u, m, bias, finish, first, count, rows)
+
     if full:
-        with f.each(full) as block:
-            _block(f, s, x, u, v, m, bias, finish, block * per_block, per_block, 2 * per_block)
+        with each_of(f, bounds, 0, full) as which:
+            block(which * per_block, per_block, 2 * per_block)
     if rest:
-        first = full * per_block
-        _block(f, s, x, u, v, m, bias, finish, first, rest, s.rows - 2 * first)
+        with each_of(f, bounds, full, 1):
+            block(full * per_block, rest, s.rows - 2 * full * per_block)
 
 
-def _block(
+def winograd_inputs(f: Function, s: Sweep, x: Address, v: Address, span: Span | None) -> None:
+    """Write Bᵀ·d·B of a whole image; `span` says of which rows of tiles."""
+    down = -(-s.rows // 2)
+    with each_of(f, bounds_of(f, span, down), 0, down) as row:
+        _transform_inputs(f, s, x, v, row, 1, into=(row, down))
+
+
+def winograd_by_channels(
     f: Function,
     s: Sweep,
-    x: Address,
-    u: Address,
+    at_once: int,
     v: Address,
+    u: Address,
+    m: Address,
+    bias: Address | None,
+    finish: Finish,
+    span: Span | None,
+) -> None:
+    """Write the convolution of what `winograd_inputs` made, `at_once` output channels at a time."""
+    parts = s.outputs // at_once
+    one = replace(s, outputs=at_once)
+
+    def shifted(row: Index, column: Index, channel: Index, *rest: Any) -> None:
+        finish(row, column, begin + channel, *rest)
+
+    with each_of(f, bounds_of(f, span, parts), 0, parts) as part:
+        begin = part * at_once
+        weights = u + part * (16 * s.run.depth * at_once)
+        own_bias = None if bias is None else bias + begin
+        _products(f, one, v, weights, m, own_bias, shifted, 0, -(-s.rows // 2), s.rows)
+
+
+def _products(
+    f: Function,
+    s: Sweep,
+    v: Address,
+    u: Address,
     m: Address,
     bias: Address | None,
     finish: Finish,
@@ -144,7 +226,6 @@ def _block(
     """Write one block: `down` rows of tiles, `rows` rows of outputs, from tile row `first` on."""
     across = -(-s.columns // 2)
     tiles, depth = down * across, s.run.depth
-    _transform_inputs(f, s, x, v, first, down)
     products = Sweep(
         1, tiles, s.outputs, 0, depth, 0, s.outputs, Run((Taps(1, 0, 0),) * 2, depth, s.outputs)
     )
@@ -166,15 +247,25 @@ def _block(
 
 
 def _transform_inputs(
-    f: Function, s: Sweep, x: Address, v: Address, first: Index, down: int
+    f: Function,
+    s: Sweep,
+    x: Address,
+    v: Address,
+    first: Index,
+    down: int,
+    into: tuple[Index, int] | None = None,
 ) -> None:
-    """Write Bᵀ·d·B of `down` rows of tiles, from tile row `first` on."""
+    """Write Bᵀ·d·B of `down` rows of tiles, from tile row `first` on.
+
+    `into` says from which row of tiles on, of how many in v; by default v has just these.
+    """
     across, depth = -(-s.columns // 2), s.run.depth
+    begin, of = into or (0, down)
     with f.each(down) as r, f.each(across) as c:
         corner = x + (r + first) * (2 * s.x_row) + c * (2 * s.x_column)
-        target = v + (r * across + c) * depth
+        target = v + ((begin + r) * across + c) * depth
         for k, n in vectors_over(f, depth):
-            _transform_tile(f, corner + k, target + k, s, down * across * depth, n)
+            _transform_tile(f, corner + k, target + k, s, of * across * depth, n)
 
 
 def winograd_weight_gradient(

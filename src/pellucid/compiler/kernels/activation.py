@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels import _math as m
-from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells, parts_of_cells, span_of
 from pellucid.ops._activations import GELU_CUBE, GELU_SLOPE
 
 if TYPE_CHECKING:
@@ -270,12 +270,15 @@ def forward(b: Builder, group: Group) -> None:
     op: Activation = group.op
     x, y = b.place(group.node.inputs[0]), b.place(group.output)
 
+    parts = 1 if b.training else parts_of_cells(x, y)
+
     def emit(f: Function) -> None:
-        source, target = f.arguments
-        for (i, j), n in cells(f, x, y):
+        source, target = f.arguments[:2]
+        for (i, j), n in cells(f, x, y, span=span_of(f, parts)):
             target.store(FORWARD[op.function](f, source.load(i, n), op), j, n)
 
-    b.schedule.add(group.layer, ("activation", op, x.layout, y.layout), "sample", [x, y], [y], emit)
+    key = ("activation", op, x.layout, y.layout)
+    b.schedule.add(group.layer, key, "sample", [x, y], [y], emit, parts=parts)
 
 
 def backward(b: Builder, group: Group) -> None:

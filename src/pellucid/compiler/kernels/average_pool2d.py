@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function
-from pellucid.compiler.kernels._windows import clear, positions
+from pellucid.compiler.kernels._windows import clear, parts_of_windows, positions
 from pellucid.compiler.kernels.max_pool2d import windows_of
+from pellucid.compiler.schedule import span_of
 from pellucid.ops.average_pool2d import AveragePool2D
 
 if TYPE_CHECKING:
@@ -43,10 +44,11 @@ def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
     x, y = b.place(group.node.inputs[0]), b.place(group.output)
     windows = windows_of(group)
+    parts = 1 if b.training else parts_of_windows(windows, y.shape[2])
 
     def emit(f: Function) -> None:
-        source, target = f.arguments
-        for [(in_x, taps)], in_y, n in positions(f, windows, y, x):
+        source, target = f.arguments[:2]
+        for [(in_x, taps)], in_y, n in positions(f, windows, y, x, span=span_of(f, parts)):
             here = source + in_x
             total = here.load(taps[0], n)
             for tap in taps[1:]:
@@ -54,7 +56,7 @@ def forward(b: Builder, group: Group) -> None:
             target.store(total * _share(group, len(taps)), in_y, n)
 
     key = ("average_pool2d", group.op, windows, x.layout, y.layout)
-    b.schedule.add(group.layer, key, "sample", [x, y], [y], emit)
+    b.schedule.add(group.layer, key, "sample", [x, y], [y], emit, parts=parts)
 
 
 def backward(b: Builder, group: Group) -> None:

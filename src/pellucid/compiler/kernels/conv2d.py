@@ -35,6 +35,7 @@ from pellucid.compiler.kernels._sweep import (
     bias_gradient,
     from_bias,
     normalised,
+    parts_of_sweep,
     sweep,
     to_image,
     to_pool,
@@ -44,16 +45,20 @@ from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
 from pellucid.compiler.kernels._winners import winners_backward, winners_pay
 from pellucid.compiler.kernels._winograd import (
+    channels_at_once,
+    parts_of_winograd,
     transform_weights,
     weights_from_tiles,
     winograd,
+    winograd_by_channels,
+    winograd_inputs,
     winograd_pays,
     winograd_scratch,
     winograd_weight_gradient,
 )
 from pellucid.compiler.kernels.activation import gated
 from pellucid.compiler.kernels.batch_normalization import folded
-from pellucid.compiler.schedule import NO_FRAME, Frame, Place
+from pellucid.compiler.schedule import CELLS, NO_FRAME, Frame, Place, span_of
 from pellucid.ops._window import Axis, Windows
 from pellucid.ops.average_pool2d import AveragePool2D
 from pellucid.ops.conv2d import Conv2D
@@ -162,14 +167,22 @@ def forward(b: Builder, group: Group) -> None:
     unit = (1, 1) if group.pool is None else group.pool.pool_size
 
     fast = op.groups == 1 and winograd_pays(b.target.width, s, op.strides)
-    transformed = _transformed(b, group, w) if fast else None
+    at_once = channels_at_once(b.target.width, s) if fast and not b.training else 0
+    transformed = _transformed(b, group, w, at_once) if fast else None
     scratch = []
     if fast:
-        sizes = winograd_scratch(s)
+        sizes = winograd_scratch(s, at_once)
         scratch = [b.extra(group, f"tiles {k}", (size,)) for k, size in enumerate(sizes)]
+    parts = 1
+    if not b.training and op.groups == 1:
+        width = b.target.width
+        parts = parts_of_winograd(width, s) if fast else parts_of_sweep(width, s, unit)
+    if at_once:
+        _inputs_by_tile(b, group, s, corner, x, scratch[0])
 
     def emit(f: Function) -> None:
         given = iter(f.arguments)
+        span = span_of(f, parts)
         image, kernel, result = (next(given) for _ in range(3))
         vector = next(given) if bias is not None else None
         places = next(given) if winner is not None else None
@@ -193,15 +206,18 @@ def forward(b: Builder, group: Group) -> None:
                 own = [factor + g * s.outputs for factor in factors]
                 finish = normalised(f, own[0], own[1], finish)
             source = image + corner + g * per_group
-            if fast:
-                winograd(f, s, source, kernel, next(given), next(given), own_bias, finish)
+            if at_once:
+                tiles, products = next(given), next(given)
+                winograd_by_channels(f, s, at_once, tiles, kernel, products, own_bias, finish, span)
+            elif fast:
+                winograd(f, s, source, kernel, next(given), next(given), own_bias, finish, span)
             else:
                 start = from_bias(f, own_bias)
-                sweep(f, s, source, kernel + g * s.outputs, start, finish, unit)
+                sweep(f, s, source, kernel + g * s.outputs, start, finish, unit, span)
 
     places = [p for p in (x, transformed or w, y, bias, winner) if p is not None]
     places += [*affine, *scratch]
-    writes = [p for p in (y, winner) if p is not None] + scratch
+    writes = [p for p in (y, winner) if p is not None] + scratch[1 if at_once else 0 :]
     word = "conv2d_winograd" if fast else "conv2d"
     key = (
         word,
@@ -213,25 +229,43 @@ def forward(b: Builder, group: Group) -> None:
         group.pool,
         winner is None,
         len(affine),
+        at_once,
     )
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
-    b.schedule.add(group.layer, key, "sample", places, writes, emit, macs=macs)
+    b.schedule.add(group.layer, key, "sample", places, writes, emit, macs=macs, parts=parts)
 
 
-def _transformed(b: Builder, group: Group, w: Place) -> Place:
-    """Return the place of Winograd's transformed weights (16, C, O)."""
+def _transformed(b: Builder, group: Group, w: Place, at_once: int = 0) -> Place:
+    """Return the place of Winograd's transformed weights (parts, 16, C, O of a part)."""
     _, _, depth, outputs = w.shape
-    u = b.schedule.place(f"{w.name} (by tile)", (16, depth, outputs), extent="whole")
+    at_once = at_once or outputs
+    shape = (outputs // at_once, 16, depth, at_once)
+    u = b.schedule.place(f"{w.name} (by tile)", shape, extent="whole")
 
     def emit(f: Function) -> None:
         source, target, item, _ = f.arguments
-        transform_weights(f, source, target, depth, outputs, item)
+        transform_weights(f, source, target, depth, outputs, at_once, item)
 
     b.schedule.add(
-        group.layer, ("transform_weights", depth, outputs), "item", [w, u], [u], emit,
+        group.layer, ("transform_weights", depth, outputs, at_once), "item", [w, u], [u], emit,
         count=lambda _: depth,
     )  # fmt: skip
     return u
+
+
+def _inputs_by_tile(
+    b: Builder, group: Group, s: Sweep, corner: int, x: Place, tiles: Place
+) -> None:
+    """Add the job that makes Winograd's transformed inputs of a whole image."""
+    rows = -(-s.rows // 2)
+    parts = max(1, min(rows, 36 * math.prod(x.shape) // CELLS))
+
+    def emit(f: Function) -> None:
+        image, target = f.arguments[:2]
+        winograd_inputs(f, s, image + corner, target, span_of(f, parts))
+
+    key = ("transform_inputs", s, corner)
+    b.schedule.add(group.layer, key, "sample", [x, tiles], [tiles], emit, parts=parts)
 
 
 def bias_backward(b: Builder, group: Group, g: Place) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels import activation
 from pellucid.compiler.kernels._repeat import add_up_repetitions, repeat_channels
-from pellucid.compiler.kernels._tiles import Run, Taps, split
+from pellucid.compiler.kernels._tiles import Run, Taps, parts_for, split
 from pellucid.compiler.kernels.activation import gated
 from pellucid.compiler.kernels.batch_normalization import folded
 from pellucid.compiler.kernels.conv2d import (
@@ -31,7 +31,7 @@ from pellucid.compiler.kernels.conv2d import (
     phases,
     windows_of,
 )
-from pellucid.compiler.schedule import NO_FRAME, Frame, Place
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Span, bounds_of, each_of, span_of
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -101,12 +101,13 @@ def _sweep(
     start: Callable[[Index, int | None], Value],
     finish: Callable[[Index, Index, Value, int | None], None],
     y_steps: tuple[int, int],
+    span: Span | None = None,
 ) -> None:
     """Write the loops over rows, tiles of columns, and channels."""
     rows, columns, channels = shape
     places = Run(taps, 1, 0).places()
     most = min(8, f.module.width.registers - 4)
-    with f.each(rows) as r:
+    with each_of(f, bounds_of(f, span, rows), 0, rows) as r:
         for first, length, count in split(columns, most):
             with f.each(count) as block:
                 column = block * length + first
@@ -140,6 +141,8 @@ def forward(b: Builder, group: Group) -> None:
     taps = _taps(group, x)
     down, across = group.op.strides
     shape = (*windows.output, channels)
+    macs = math.prod(shape) * taps[0].count * taps[1].count
+    parts = 1 if b.training else min(shape[0], parts_for(b.target.width, 2 * macs))
 
     def emit(f: Function) -> None:
         image, kernel, result, *rest = f.arguments
@@ -153,14 +156,15 @@ def forward(b: Builder, group: Group) -> None:
             result.store(activation.apply(f, group.activation, value), place, n)
 
         steps = down * x.row, across * channels
-        _sweep(f, shape, image + corner, steps, taps, kernel, start, finish, (y.row, channels))
+        _sweep(
+            f, shape, image + corner, steps, taps, kernel, start, finish, (y.row, channels),
+            span_of(f, parts),
+        )  # fmt: skip
 
     places = [place for place in (x, w, y, bias, *affine) if place is not None]
     key = ("depthwise_conv2d", shape, x.layout, y.layout, taps, corner, group.op, bias is None)
-    macs = math.prod(shape) * taps[0].count * taps[1].count
-    b.schedule.add(
-        group.layer, (*key, group.activation, bool(affine)), "sample", places, [y], emit, macs=macs
-    )
+    full = (*key, group.activation, bool(affine))
+    b.schedule.add(group.layer, full, "sample", places, [y], emit, macs=macs, parts=parts)
 
 
 def backward(b: Builder, group: Group) -> None:

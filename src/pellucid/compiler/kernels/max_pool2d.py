@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function, Value
-from pellucid.compiler.kernels._windows import clear, positions
+from pellucid.compiler.kernels._windows import clear, parts_of_windows, positions
+from pellucid.compiler.schedule import span_of
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -36,10 +37,11 @@ def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
     x, y = b.place(group.node.inputs[0]), b.place(group.output)
     windows = windows_of(group)
+    parts = 1 if b.training else parts_of_windows(windows, y.shape[2])
 
     def emit(f: Function) -> None:
-        source, target = f.arguments
-        for [(in_x, taps)], in_y, n in positions(f, windows, y, x):
+        source, target = f.arguments[:2]
+        for [(in_x, taps)], in_y, n in positions(f, windows, y, x, span=span_of(f, parts)):
             here = source + in_x
             best = here.load(taps[0], n)
             for tap in taps[1:]:
@@ -48,7 +50,7 @@ def forward(b: Builder, group: Group) -> None:
             target.store(best, in_y, n)
 
     key = ("max_pool2d", windows, x.layout, y.layout)
-    b.schedule.add(group.layer, key, "sample", [x, y], [y], emit)
+    b.schedule.add(group.layer, key, "sample", [x, y], [y], emit, parts=parts)
 
 
 def backward(b: Builder, group: Group) -> None:

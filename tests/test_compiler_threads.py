@@ -1,0 +1,207 @@
+"""Several threads in one image, late workers, what is made of weights, what must stay mapped."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import pellucid as keras
+from pellucid import layers
+
+pytest.importorskip("llvmlite")
+from pellucid.compiler import engine, runtime, target
+from test_compiler_plan import ENVIRONMENT, headline
+
+
+def network(rows: int = 28, wide: int = 128) -> keras.Model:
+    """Every kind of job that has parts: direct, by tile (by rows, by channels), depthwise, …."""
+
+    def normalised(x, function=None):
+        x = layers.BatchNormalization()(x)
+        return x if function is None else layers.Activation(function)(x)
+
+    image = keras.Input((rows, rows, 3))
+    x = layers.ZeroPadding2D(1)(image)
+    x = normalised(layers.Conv2D(32, 3, strides=2, use_bias=False)(x), "relu6")
+    x = normalised(layers.Conv2D(96, 1, use_bias=False)(x), "relu6")
+    x = normalised(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x), "relu6")
+    x = y = normalised(layers.Conv2D(64, 1, use_bias=False)(x))
+    x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
+    x = layers.Activation("tanh")(layers.Add()([x, y]))
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
+    x = layers.Conv2D(wide, 3, padding="same", activation="relu")(x)
+    x = layers.Conv2D(wide, 3, padding="same")(x)
+    x = layers.Conv2D(40, 3, strides=2, activation="relu")(x)
+    x = layers.AveragePooling2D(2, strides=1)(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, layers.Dense(10, activation="softmax")(x))
+
+
+@pytest.fixture(params=["16", "8", "4"])
+def lanes(request, monkeypatch):
+    monkeypatch.setenv("PELLUCID_LANES", request.param)
+    target.host.cache_clear()
+    try:
+        target.host()
+    except ValueError:
+        pytest.skip(f"this processor has no vectors of {request.param} floats")
+    yield
+    monkeypatch.delenv("PELLUCID_LANES")
+    target.host.cache_clear()
+
+
+@pytest.mark.usefixtures("lanes")
+def test_images_taken_apart_have_the_bits_of_whole_ones(monkeypatch) -> None:
+    keras.utils.set_random_seed(3)
+    model = network()
+    for weight in model.weights:
+        if "moving" in weight.path or "gamma" in weight.path:
+            rng = np.random.default_rng(len(weight.path))
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    x = np.random.default_rng(0).standard_normal((7, 28, 28, 3)).astype("f4")
+    monkeypatch.setenv("PELLUCID_THREADS", "1")
+    whole = model.predict_on_batch(x)
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("PELLUCID_THREADS", threads)
+        model.program().kept.clear()
+        model.compile()
+        apart = [model.predict_on_batch(x[k : k + 1]) for k in range(3)]
+        plan = engine.plan_for(model.program(), 1)
+        assert plan is not None
+        assert plan._apart == (threads != "1")
+        np.testing.assert_array_equal(np.concatenate(apart), whole[:3])
+        np.testing.assert_array_equal(model.predict_on_batch(x[:3]), whole[:3])
+    model.compile(engine="reference")
+    np.testing.assert_allclose(model.predict_on_batch(x), whole, atol=1e-5)
+
+
+def test_what_is_made_of_weights_follows_them() -> None:
+    model, shape = headline()
+    x = np.random.default_rng(0).random((2, *shape), "f4")
+    kernel = model.layers[2].kernel
+
+    def check() -> None:
+        found = model.predict_on_batch(x)
+        model.compile("sgd", "sparse_categorical_crossentropy", engine="reference")
+        np.testing.assert_allclose(found, model.predict_on_batch(x), atol=1e-6)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+
+    check()
+    kernel.assign(kernel.numpy() * 0.5)
+    check()
+    kernel.value[0] = 0.25
+    check()
+    held = kernel.value[1]
+    check()
+    model.predict_on_batch(x)
+    held *= -3.0
+    check()
+    del held
+    model.predict_on_batch(x)
+    model.train_on_batch(x, np.zeros(2, int))
+    check()
+    model.set_weights([w * 1.5 for w in model.get_weights()])
+    check()
+
+
+def test_calling_a_model_and_the_shortest_way(monkeypatch) -> None:
+    model, shape = headline()
+    x = np.random.default_rng(0).random((3, *shape), "f4")
+    first = model.predict_on_batch(x)
+    again, called = model.predict_on_batch(x), model(x)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, called)
+    assert again is not first
+    turned = np.ascontiguousarray(x.transpose(0, 2, 1, 3)).transpose(0, 2, 1, 3)
+    np.testing.assert_array_equal(model.predict_on_batch(turned), first)
+    np.testing.assert_array_equal(model.predict_on_batch(x.astype("f8")), first)
+    assert model._shortcuts
+    monkeypatch.setenv("PELLUCID_ENGINE", "reference")
+    assert np.abs(model.predict_on_batch(x) - first).max() < 1e-6
+    monkeypatch.delenv("PELLUCID_ENGINE")
+    model.layers[0].trainable = False
+    np.testing.assert_array_equal(model.predict_on_batch(x), first)
+    model.compile("sgd", "mse")
+    assert not model._shortcuts
+
+
+def test_code_is_not_unmapped_while_a_worker_may_be_in_it(monkeypatch) -> None:
+    from llvmlite.binding.executionengine import ExecutionEngine
+
+    monkeypatch.setenv("PELLUCID_THREADS", "2")
+    model, shape = headline()
+    model.predict_on_batch(np.zeros((64, *shape), "f4"))
+    plan = engine.plan_for(model.program(), 64)
+    assert plan is not None
+    code, events = id(plan.compiled.code._engine), []
+    dispose = ExecutionEngine._dispose
+
+    def watched(self) -> None:
+        events.extend(["unmapped"] if id(self) == code else [])
+        dispose(self)
+
+    monkeypatch.setattr(ExecutionEngine, "_dispose", watched)
+    passes = plan.team._mailbox[runtime.STATE + 8 + runtime.PASSES :][:1]
+    while passes[0] % 2:
+        time.sleep(0)
+    passes += 1  # as if the worker had not quite come out of the section
+
+    def come_out() -> None:
+        time.sleep(0.1)
+        events.append("out")
+        passes.__iadd__(1)
+
+    thread = threading.Thread(target=come_out)
+    thread.start()
+    target._loaded.clear()
+    target._recent.clear()
+    del model, plan
+    gc.collect()
+    thread.join()
+    gc.collect()
+    assert events == ["out", "unmapped"]
+
+
+STRESS = """
+import gc, sys, threading
+import numpy as np
+import pellucid as keras
+from pellucid.compiler import target
+sys.setswitchinterval(1e-6)
+rng = np.random.default_rng(0)
+def work(seed):
+    for k in range(8):
+        filters = int(rng.integers(8, 40))
+        model = keras.Sequential([
+            keras.Input((12, 12, 3)), keras.layers.Conv2D(filters, 3, activation="relu"),
+            keras.layers.MaxPooling2D(), keras.layers.Flatten(), keras.layers.Dense(5),
+        ])
+        for batch in (1, 40):
+            x = np.ones((batch, 12, 12, 3), "f4")
+            first = model.predict_on_batch(x)
+            for _ in range(20):
+                assert (model.predict_on_batch(x) == first).all()
+        target._loaded.clear()
+        target._recent.clear()
+        del model
+        gc.collect()
+threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print("done")
+"""
+
+
+def test_models_come_and_go_while_workers_are_late(tmp_path) -> None:
+    environment = ENVIRONMENT | {"PELLUCID_THREADS": "4", "PELLUCID_CACHE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", STRESS], capture_output=True, text=True, timeout=120,
+        env=environment, check=False,
+    )  # fmt: skip
+    assert done.stdout == "done\n", done.stderr
