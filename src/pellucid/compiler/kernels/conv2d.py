@@ -28,7 +28,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Address, Function, Value
+from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels import activation
 from pellucid.compiler.kernels._sweep import (
     Sweep,
@@ -295,20 +295,18 @@ def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
     node = group.node
     x = b.place(node.inputs[0])
-    if isinstance(group.pool, AveragePool2D):  # each cell of a window has a gate of its own
-        dz = _expanded(b, group, b.gradient(group.output))
-        bias_backward(b, group, dz)
-    else:
-        g = gated(b, group, NO_FRAME if group.pool is not None else _frame_for_data(b, group))
+    if isinstance(group.pool, MaxPool2D) and winners_pay(b, group, x):
+        g = gated(b, group)
         bias_backward(b, group, g)
-        if group.pool is not None and winners_pay(b, group, x):
-            winners_backward(b, group, g, windows_of(group))
-            return
-        dz = (
-            _expanded(b, group, g)
-            if group.pool is not None
-            else framed(b, group, g, _frame_for_data(b, group))
-        )
+        winners_backward(b, group, g, windows_of(group))
+        return
+    if group.pool is not None:
+        dz = _expanded(b, group)
+    else:
+        around = _frame_for_data(b, group)
+        g = gated(b, group, around)
+        bias_backward(b, group, g)
+        dz = framed(b, group, g, around)
     if b.wants(node.inputs[1]):
         _weights_backward(b, group, x, dz)
     if b.wants(node.inputs[0]):
@@ -347,39 +345,65 @@ def framed(b: Builder, group: Group, g: Place, frame: Frame) -> Place:
     return dz
 
 
-def _expanded(b: Builder, group: Group, g: Place) -> Place:
-    """Return dz at full size: each pooled gradient at its winner, or spread over open gates."""
+def _expanded(b: Builder, group: Group) -> Place:
+    """Return dz at full size: each pooled gradient at its winner, or spread over open gates.
+
+    What goes through is added up for the bias's gradient on the way.
+    """
     assert group.pool is not None
     height, width = group.pool.pool_size
-    rows, columns, channels = g.shape
+    dy, y = b.gradient(group.output), b.place(group.output)
+    rows, columns, channels = y.shape
     dz = b.extra(
         group, "dz", (rows * height, columns * width, channels), frame=_frame_for_data(b, group)
     )
-    kept = [b.extra(group, "winner")] if _kept(group) else []
     average = isinstance(group.pool, AveragePool2D)
+    kept = [b.extra(group, "winner")] if _kept(group) else []
+    bias = group.node.inputs[2]
+    sums = [b.collect(bias)] if bias is not None and b.wants(bias) else []
 
     def emit(f: Function) -> None:
-        gradient, *places, target = f.arguments
-        from pellucid.compiler.ir import vectors_over
+        gradient, output, *bytes_at, target = f.arguments[: 3 + len(kept)]
 
-        with f.each(rows) as r, f.each(columns) as c:
-            pooled = r * (columns * channels) + c * channels
-            for i, n in vectors_over(f, channels):
-                value = gradient.load(pooled + i, n)
+        def window(r: Index, c: Index, i: Index, n: int | None) -> Value:
+            """Write one window's cells and return their sum."""
+            pooled = r * (columns * channels) + c * channels + i
+            value = gradient.load(pooled, n)
+            if average:
+                value = value * (1.0 / (height * width))
+            else:
+                value = activation.slope_from_output(
+                    f, group.activation, value, output.load(r * y.row + c * channels + i, n)
+                )
+            byte = f.convert(bytes_at[0].load(pooled, n), "i32") if bytes_at else None
+            total = f.zero() if average else value
+            for k in range(height * width):
+                share = value
+                if byte is not None:
+                    bit = f.constant(1 << k, byte.type)
+                    chosen = (byte & bit).equals(bit) if average else byte.equals(k)
+                    share = f.select(chosen, value, 0.0)
                 if average:
-                    value = value * (1.0 / (height * width))
-                byte = f.convert(places[0].load(pooled + i, n), "i32") if places else None
-                for k in range(height * width):
-                    here = (r * height + k // width) * dz.row + (c * width + k % width) * channels
-                    share = value
-                    if byte is not None:
-                        bit = f.constant(1 << k, byte.type)
-                        chosen = (byte & bit).equals(bit) if average else byte.equals(k)
-                        share = f.select(chosen, value, 0.0)
-                    target.store(share, here + i, n)
+                    total = total + share
+                here = (r * height + k // width) * dz.row + (c * width + k % width) * channels
+                target.store(share, here + i, n)
+            return total
 
-    key = ("expand", g.layout, dz.layout, group.pool.pool_size, average, len(kept))
-    b.schedule.add(group.layer, key, "sample", [g, *kept, dz], [dz], emit)
+        for i, n in vectors_over(f, channels):
+
+            def over_rows(
+                r: Index, acc: list[Value], i: Index = i, n: int | None = n
+            ) -> list[Value]:
+                return f.carry(columns, acc, lambda c, acc: [acc[0] + window(r, c, i, n)])
+
+            (total,) = f.carry(rows, [f.zero()], over_rows)
+            if sums:
+                f.arguments[-1].store(f.arguments[-1].load(i, n) + total, i, n)
+
+    key = ("expand", dy.layout, y.layout, dz.layout, group.pool, group.activation, len(kept),
+           len(sums))  # fmt: skip
+    places = [dy, y, *kept, dz, *sums]
+    b.schedule.add(group.layer, key, "sample", places, [dz, *sums], emit)
     return dz
 
 
@@ -528,8 +552,6 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
 
 def _clear(f: Function, s: Sweep, y: Address) -> None:
     """Set to 0 the cells that no window reaches."""
-    from pellucid.compiler.ir import vectors_over
-
     with f.each(s.rows) as i, f.each(s.columns) as j:
         for k, n in vectors_over(f, s.outputs):
             y.store(f.zero(), i * s.y_row + j * s.y_column + k, n)
