@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import pellucid
-from pellucid import layers
+from pellucid import layers, ops
 from pellucid.explain import Trace, explain
+from pellucid.ops.local_response_normalization import LocalResponseNormalization
 
 LOSSES = (
     "sparse_categorical_crossentropy",
@@ -78,7 +80,41 @@ KINDS = (
     *("dropout", "spatial", "prelu", "elu", "residual", "concatenate", "shared"),
     *("Multiply", "Maximum", "Minimum", "Subtract", "Average"),
     *("relu", "rescale", "softmax", "flip", "rotate", "contrast"),
+    *("scaled", "chosen", "cut", "centred", "product", "elementary", "stacked"),
+    *("placed", "normal", "blocks", "neighbours"),
 )
+
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "scaled": lambda x: ops.maximum(x * np.linspace(-1, 2, x.shape[-1]) - 0.5, -1) / (x**2 + 1),
+    "chosen": lambda x: ops.where(x > 0.1, x, ops.clip(-x, -0.4, 0.5)),
+    "cut": lambda x: ops.take(x[:, ::-1], [0, -1, 0], axis=-1),
+    "centred": lambda x: (
+        x - ops.mean(x, axis=(1, 2), keepdims=True) + ops.max(x, axis=-2)[:, :, None]
+    ),
+    "product": lambda x: ops.matmul(x, ops.transpose(x, (0, 1, 3, 2))),
+    "elementary": lambda x: ops.sin(x) + ops.logsumexp(x, axis=1, keepdims=True),
+    "stacked": lambda x: ops.squeeze(ops.stack([x, abs(x)], axis=1)[:, 1:], axis=1),
+    "placed": lambda x: x + ops.cast(ops.argmax(x, axis=2, keepdims=True), "float32") / 9,
+    "normal": lambda x: (
+        ops.broadcast_to(
+            ops.normalize(ops.mean(x, axis=3, keepdims=True), axis=1), (None, *x.shape[1:])
+        )
+        + layers.GroupNormalization(1)(ops.rms_normalization(x))
+    ),
+    "blocks": lambda x: ops.depth_to_space(
+        ops.space_to_depth(
+            ops.pad(
+                ops.concatenate([x, x], axis=1),
+                ((0, 0), (0, 0), (0, x.shape[2]), (0, 0)),
+                "symmetric",
+            ),
+            2,
+        ),
+        2,
+    ),
+    "neighbours": lambda x: layers.OperationLayer(LocalResponseNormalization(3, alpha=0.5))(x),
+}
+"""Functions between layers, of an image."""
 
 
 def _image_layer(generator: np.random.Generator, kind: str, x: Any) -> Any:
@@ -119,6 +155,8 @@ def _image_layer(generator: np.random.Generator, kind: str, x: Any) -> Any:
         "rotate": lambda: layers.RandomRotation(0.2),
         "contrast": lambda: layers.RandomContrast(0.5),
     }
+    if kind in FUNCTIONS:
+        return FUNCTIONS[kind](x)
     if kind in made:
         return made[kind]()(x)
     return _convolution(generator, kind, channels)(x)

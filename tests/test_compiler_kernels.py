@@ -270,7 +270,7 @@ def test_any_activation_is_taken_along_in_inference(function) -> None:
 
 
 @pytest.mark.parametrize("lanes", WIDTHS)
-@pytest.mark.parametrize("name", ["multiply", "divide"])
+@pytest.mark.parametrize("name", ["add", "multiply", "divide"])
 @pytest.mark.parametrize(
     "shape", [(18,), (1, 1, 1, 18), (4, 1, 1), (5, 18), (4, 5, 1), ()], ids=str
 )
@@ -342,6 +342,7 @@ def test_normalisation_between_convolutions(op, lanes) -> None:
 def image_cases():
     """Operations on images with more channels than a vector has."""
     from pellucid.ops.conv2d_transpose import Conv2DTranspose
+    from pellucid.ops.dense import Dense
     from pellucid.ops.depth_to_space import DepthToSpace
     from pellucid.ops.depthwise_conv2d import DepthwiseConv2D
     from pellucid.ops.prelu import PReLU
@@ -350,6 +351,7 @@ def image_cases():
 
     yield Conv2DTranspose((2, 2), "same"), (4, 5, 40), [(3, 3, 36, 40), (36,)]
     yield Conv2DTranspose((2, 1), ((1, 0), (0, 2)), (1, 0), groups=2), (4, 5, 40), [(3, 4, 9, 40)]
+    yield Dense(), (4, 5, 40), [(40, 36), (36,)]
     yield DepthwiseConv2D((1, 2), "same"), (4, 5, 40), [(3, 3, 40, 2), (80,)]
     yield DepthwiseConv2D(), (4, 5, 21), [(3, 3, 21, 4), (84,)]
     yield DepthwiseConv2D(), (4, 5, 21), [(2, 2, 21, 3), None]
@@ -384,3 +386,19 @@ def test_images_between_convolutions(op, image, weights, lanes) -> None:
         return g.apply(Conv2D(padding="same"), g.apply(Activation("relu"), y), last, None)
 
     check(graph, arrays, lanes)
+
+
+def test_kernels_of_one_kind_keep_their_numbers_apart() -> None:
+    from pellucid.ops.average import Average
+    from pellucid.ops.dropout import Dropout
+    from pellucid.ops.rescaling import Rescaling
+
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((3, 20))
+
+    def graph(g: Tracer, x: Value, mask: Value) -> Value:
+        y = g.apply(Dropout(0.5), g.apply(Dropout(0.25), x, mask), mask)
+        y = g.apply(Rescaling((2.0,) * 20), g.apply(Rescaling((3.0,) * 20, 1.0), y))
+        return g.apply(Average(), g.apply(Average(), y, y), y, y)
+
+    check(graph, [("x", x), ("mask", (x > 0).astype(float))], 16)

@@ -67,7 +67,7 @@ def test_following_from_the_loss_reaches_inputs_and_weights(seed):
     for address in open_:
         for following in trace[address].addresses:
             of_tensor = reached.setdefault(following.tensor, set())
-            if len(of_tensor) < 100 and following not in of_tensor:
+            if len(of_tensor) < 300 and following not in of_tensor:
                 of_tensor.add(following)
                 open_.append(following)
     wanted = {

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+import pellucid
 from pellucid import losses, metrics
 from pellucid.errors import (
     ArgumentError,
@@ -100,6 +101,31 @@ FAMILY = [
     (CategoricalCrossentropy(), *CATEGORICAL),
     (SparseCategoricalCrossentropy(), *SPARSE),
     (SparseCategoricalCrossentropy(from_logits=True), *SPARSE),
+    (metrics.MeanAbsolutePercentageError(), *NUMBERS),
+    (metrics.MeanSquaredLogarithmicError(), *NUMBERS),
+    (metrics.LogCoshError(), *NUMBERS),
+    (metrics.Poisson(), *NUMBERS),
+    (metrics.KLDivergence(), lambda: scores(9), lambda: scores(9)),
+    (metrics.CosineSimilarity(), *NUMBERS),
+    (metrics.Hinge(), *BINARY),
+    (metrics.SquaredHinge(), *BINARY),
+    (metrics.CategoricalHinge(), *CATEGORICAL),
+    (metrics.TruePositives(), *BINARY),
+    (metrics.FalseNegatives(thresholds=[0.2, 0.7]), *BINARY),
+    (metrics.TrueNegatives(0.3), *BINARY),
+    (metrics.FalsePositives(), *BINARY),
+    (metrics.F1Score("macro"), *CATEGORICAL),
+    (metrics.F1Score(), *CATEGORICAL),
+    (metrics.FBetaScore("weighted", 2.0, 0.2), *CATEGORICAL),
+    (metrics.FBetaScore("micro", 0.5), *CATEGORICAL),
+    (metrics.R2Score(), *NUMBERS),
+    (metrics.R2Score("variance_weighted_average"), *NUMBERS),
+    (metrics.R2Score(None), *NUMBERS),
+    (metrics.MeanIoU(CLASSES, dtype="float32"), lambda: labels(9), lambda: labels(9)),
+    (metrics.IoU(4, [0, 3], ignore_class=1, dtype="float32"), lambda: labels(9), lambda: labels(9)),
+    (metrics.BinaryIoU(dtype="float32"), *BINARY),
+    (metrics.OneHotMeanIoU(CLASSES, dtype="float32"), *CATEGORICAL),
+    (metrics.OneHotIoU(CLASSES, [1, 2], dtype="float32"), *CATEGORICAL),
 ]
 IDS = [f"{type(metric).__name__}-{i}" for i, (metric, *_) in enumerate(FAMILY)]
 
@@ -299,3 +325,39 @@ def test_the_confusion_matrix():
             confusion_matrix(wrong, [0, 0], CLASSES)
     with pytest.raises(ShapeError):
         confusion_matrix([0, 1, 2], [0, 1], CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: metrics.F1Score("mean"), "average must be"),
+        (lambda: metrics.FBetaScore(beta=0.0), "beta above 0"),
+        (lambda: metrics.R2Score(num_regressors=1), "adjusted"),
+        (lambda: metrics.R2Score("mean"), "class_aggregation"),
+        (lambda: metrics.IoU(2, [2]), "target_class_ids from 0 to 1"),
+        (lambda: metrics.TruePositives(2.0), "thresholds from 0 to 1"),
+        (lambda: metrics.CosineSimilarity(axis=0), "axis -1"),
+    ],
+)
+def test_what_a_metric_cannot_be_is_refused(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_a_metric_of_several_numbers_cannot_be_followed():
+    model = pellucid.Sequential([pellucid.Input((2,)), pellucid.layers.Dense(3)])
+    model.compile("sgd", "mse", metrics=[metrics.F1Score(name="f1")])
+    with pytest.raises(ArgumentError, match="f1 gives 3 numbers"):
+        model.fit(np.zeros((4, 2)), np.eye(3)[[0, 1, 2, 0]], verbose=0)
+
+
+def test_scores_need_columns():
+    with pytest.raises(ShapeError, match=r"\(N, C\)"):
+        metrics.F1Score("macro").update_state([0, 1], [0.1, 0.9])
+    with pytest.raises(ShapeError, match="as many classes"):
+        metrics.MeanIoU(2).update_state([0, 1], [0, 1, 1])
+
+
+def test_classes_that_are_nowhere_have_no_overlap():
+    assert metrics.MeanIoU(3)([0, 0, 1], [0, 1, 1]) == pytest.approx(0.5)
+    assert metrics.IoU(3, [2])([0, 0, 1], [0, 1, 1]) == 0

@@ -93,3 +93,44 @@ def test_several_outputs_are_a_list():
 def test_refuses(call, error, message):
     with pytest.raises(error, match=message):
         call(keras.Input((4, 6, 3)))
+
+
+ACROSS_SAMPLES = {
+    "centred": lambda x: x - ops.mean(x, axis=0, keepdims=True),
+    "largest": lambda x: x / ops.max(x),
+    "in another order": lambda x: x[::-1],
+    "flattened with the batch": lambda x: ops.reshape(ops.reshape(x, (-1, 3)) * 2, (-1, 4, 6, 3)),
+}
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("function", ACROSS_SAMPLES.values(), ids=ACROSS_SAMPLES)
+def test_samples_may_be_mixed(function, engine):
+    image = keras.Input((4, 6, 3))
+    y = function(keras.layers.Conv2D(3, 1, kernel_initializer="ones")(image))
+    model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(y)))
+    model.compile("sgd", "mse", engine=engine)
+    expected = function(X.sum(-1, keepdims=True) * np.ones(3, "float32"))
+    between = keras.Model(image, y).predict(X, verbose=0)
+    np.testing.assert_allclose(between, expected, rtol=1e-5)
+    before = model.get_weights()
+    model.fit(X, np.ones((5, 1)), verbose=0)
+    assert not any(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("function", "dtype"),
+    [
+        (lambda x: ops.argmax(x, axis=-1), "int32"),
+        (lambda x: x > 1, "bool"),
+        (lambda x: ops.cast(x * 9, "int64"), "int64"),
+        (lambda x: ops.cast(x > 1, "float32") + ops.argmax(x, axis=2, keepdims=True), "float32"),
+    ],
+)
+def test_types_are_told_and_kept(function, dtype):
+    image = keras.Input((4, 6, 3))
+    y = function(image)
+    assert y.dtype == dtype
+    made = keras.Model(image, y).predict(X, verbose=0)
+    assert made.dtype == dtype
+    np.testing.assert_array_equal(made, function(X))

@@ -27,6 +27,7 @@ COMMANDS = (
     "predict",
     "explain",
     "summary",
+    "inspect",
     "plan",
     "export",
     "filters",

@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["Output", "json_option", "quiet_option", "report_failure"]
+__all__ = ["Output", "harmless", "json_option", "quiet_option", "report_failure"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -64,7 +64,12 @@ def report_failure(message: str) -> None:
     """Print one clear message, in red where there are colours."""
     from rich.text import Text
 
-    console(stderr=True).print(Text(message, style="bold red"), soft_wrap=True)
+    console(stderr=True).print(Text(harmless(message), style="bold red"), soft_wrap=True)
+
+
+def harmless(text: str) -> str:
+    """Return a text that may come from a file without what a terminal would take for orders."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class Output:

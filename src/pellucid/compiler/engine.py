@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.errors import ArgumentError
-from pellucid.graph import Program, Variable
+from pellucid.errors import ArgumentError, ShapeError
+from pellucid.graph import Program, Value, Variable
+from pellucid.ops._operation import Shape
 
 if TYPE_CHECKING:
     from pellucid.compiler.plan import Compiled, Plan
@@ -107,11 +108,14 @@ def _compile(
     optimizer: Any,
     pixels: tuple[bool, ...],
 ) -> _Entry:
-    double = next((v.path for v in program.variables if v.dtype != np.float32), None)
+    double = next((v.path for v in program.variables if v.dtype == np.float64), None)
     if double is not None:
         return _Entry(key, None, f"{double} is not float32")
     if any(None in value.shape[1:] for value in program.inputs):
         return _Entry(key, None, "an input has sizes that are only known with the data")
+    mixed = _without_batch(program)
+    if mixed:
+        return _Entry(key, None, f"{mixed} does not have one part for each sample")
     try:
         from pellucid.compiler.plan import Compiled, UnsupportedError
     except ImportError as error:
@@ -123,6 +127,33 @@ def _compile(
         return _Entry(key, None, str(error))
     except (ImportError, OSError, RuntimeError) as error:
         return _Entry(key, None, _complain(f"llvmlite cannot be used here ({error})"))
+
+
+def _without_batch(program: Program) -> str:
+    """Return the name of a result whose axis 0 is not the batch, beside the loss; "" if none is."""
+    shapes: dict[Value | None, Shape | None] = {None: None}
+    scalars: set[Value] = set()
+
+    def shape_of(value: Value | None) -> Shape | None:
+        if value in shapes or value is None:
+            return shapes[value]
+        return value.shape if value.variable is not None else (_BATCH, *value.shape[1:])
+
+    for node in program.nodes:
+        try:
+            shape = node.op.output_shape(*map(shape_of, node.inputs))
+        except ShapeError:  # it was made for another number of samples
+            return node.output.name
+        shapes[node.output] = shape
+        if not shape:
+            scalars.add(node.output)
+        elif shape[0] != _BATCH or scalars.intersection(filter(None, node.inputs)):
+            return node.output.name
+    return ""
+
+
+_BATCH = 1009
+"""A number of samples that is no other size."""
 
 
 def _complain(reason: str) -> str:

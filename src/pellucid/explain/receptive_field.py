@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.explain._recording import differentiable
 from pellucid.explain.address import Address
 from pellucid.graph import Node, Value
 from pellucid.ops._operation import Array
@@ -160,7 +159,9 @@ def _read_by(trace: Trace, node: Node, axes: Axes) -> dict[Value, Axes]:
     inputs = trace.recording.inputs(node)
     sources = dict(zip(node.input_names, node.inputs, strict=True))
     wanted = {
-        name: value for value, name in differentiable(node) if value.kind in ("result", "input")
+        name: value
+        for name, value in sources.items()
+        if value is not None and value.kind in ("result", "input")
     }
     shapes = {name: trace.recording.shapes[value] for name, value in wanted.items()}
     found: dict[str, list[set[int]]] = {}

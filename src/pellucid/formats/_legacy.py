@@ -26,7 +26,7 @@ from pellucid.layers._layer import Layer
 from pellucid.models import Model
 from pellucid.ops._operation import Array
 
-__all__ = ["ATTRIBUTES", "is_legacy", "json_text", "optimizer_state", "placed"]
+__all__ = ["ATTRIBUTES", "is_legacy", "json_text", "optimizer_state", "placed", "saved_layers"]
 
 _MODEL, _OPTIMIZER = "model_weights", "optimizer_weights"
 
@@ -92,7 +92,7 @@ def placed(
         LoadError: The layers, or the weights of one, are not as many as the model's, or a weight
             has another shape; the last two are warnings if `skip_mismatch`.
     """
-    saved = _saved_layers(contents, where)
+    saved = saved_layers(contents, where)
     if by_name:
         known = {layer.name: layer for layer in model.layers}
         pairs = [(known[name], name, paths) for name, paths in saved.items() if name in known]
@@ -126,7 +126,7 @@ def placed(
     return made
 
 
-def _saved_layers(contents: Contents, where: str) -> dict[str, list[str]]:
+def saved_layers(contents: Contents, where: str) -> dict[str, list[str]]:
     """Return the paths of each saved layer's arrays, by the layer's name, in the file's order."""
     group = _MODEL if _MODEL in contents.texts else ""
     names = _list(contents, group, "layer_names", where)

@@ -16,7 +16,16 @@ from pellucid._registry import Config
 from pellucid.errors import ArgumentError, DataError, ShapeError
 from pellucid.metrics._metric import Array, Metric, aligned, spread
 
-__all__ = ["AUC", "Precision", "Recall", "confusion_matrix"]
+__all__ = [
+    "AUC",
+    "FalseNegatives",
+    "FalsePositives",
+    "Precision",
+    "Recall",
+    "TrueNegatives",
+    "TruePositives",
+    "confusion_matrix",
+]
 
 _EPSILON = 1e-7
 
@@ -192,6 +201,81 @@ class Recall(_PrecisionOrRecall):
     def result(self) -> float | Array:
         """Return the recall, or an array with one for each threshold."""
         return self._share(self.true_positives, self.false_negatives)
+
+
+class _Count(_Thresholded):
+    """What the counts have in common."""
+
+    counted: ClassVar[str]
+
+    def __init__(
+        self,
+        thresholds: float | Sequence[float] | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        given = 0.5 if thresholds is None else thresholds
+        self.thresholds = list(given) if isinstance(given, Sequence) else [float(given)]
+        if not all(0 <= t <= 1 for t in self.thresholds):
+            raise ArgumentError(
+                f"{type(self).__name__}: expected thresholds from 0 to 1, received {thresholds!r}."
+            )
+        self._given_thresholds = thresholds
+        super().__init__(name, dtype)
+
+    def update_state(
+        self,
+        y_true: npt.ArrayLike,
+        y_pred: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> None:
+        """Add a batch of targets, of 0 or 1, and predictions of the same shape."""
+        true, pred = aligned(y_true, y_pred)
+        weight = spread(sample_weight, true.shape)
+        self._count(true.reshape(-1), pred.reshape(-1), weight.reshape(-1))
+
+    def result(self) -> float | Array:
+        """Return the count, or an array with one for each threshold."""
+        counts: Array = getattr(self, self.counted)
+        return float(counts[0]) if len(self.thresholds) == 1 else counts
+
+    def get_config(self) -> Config:
+        """Return the arguments that make this metric again."""
+        return {**super().get_config(), "thresholds": self._given_thresholds}
+
+
+class TruePositives(_Count):
+    """How many of what is positive were called so; see `FalsePositives` for the arguments."""
+
+    counted = "true_positives"
+    direction: ClassVar[Literal["up", "down"] | None] = "up"
+
+
+class TrueNegatives(_Count):
+    """How many of what is not positive were not called so; see `FalsePositives`."""
+
+    counted = "true_negatives"
+    direction: ClassVar[Literal["up", "down"] | None] = "up"
+
+
+class FalsePositives(_Count):
+    """How many were called positive and are not.
+
+    Args:
+        thresholds: A number or several; a prediction above one is called positive. By default 0.5.
+        name: What it is called in logs.
+        dtype: See `Metric`.
+    """
+
+    counted = "false_positives"
+    direction: ClassVar[Literal["up", "down"] | None] = "down"
+
+
+class FalseNegatives(_Count):
+    """How many are positive and were not called so; see `FalsePositives` for the arguments."""
+
+    counted = "false_negatives"
+    direction: ClassVar[Literal["up", "down"] | None] = "down"
 
 
 class AUC(_Thresholded):

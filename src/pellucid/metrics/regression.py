@@ -15,12 +15,13 @@ __all__ = [
     "CategoricalCrossentropy",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "OfNumbers",
     "RootMeanSquaredError",
     "SparseCategoricalCrossentropy",
 ]
 
 
-class _OfNumbers(MeanMetricWrapper):
+class OfNumbers(MeanMetricWrapper):
     """A mean over numbers that are compared one by one."""
 
     direction: ClassVar[Literal["up", "down"] | None] = "down"
@@ -38,14 +39,14 @@ class _OfNumbers(MeanMetricWrapper):
         super().update_state(true, pred, sample_weight)
 
 
-class MeanSquaredError(_OfNumbers):
+class MeanSquaredError(OfNumbers):
     """The mean of (y_true − y_pred)²."""
 
     def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
         super().__init__(losses.mean_squared_error, name, dtype)
 
 
-class MeanAbsoluteError(_OfNumbers):
+class MeanAbsoluteError(OfNumbers):
     """The mean of |y_true − y_pred|."""
 
     def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
@@ -82,7 +83,7 @@ class RootMeanSquaredError(Averaged):
         return float(np.sqrt(super().result()))
 
 
-class BinaryCrossentropy(_OfNumbers):
+class BinaryCrossentropy(OfNumbers):
     """The mean of −y·log p − (1−y)·log(1−p); see `losses.BinaryCrossentropy`."""
 
     def __init__(

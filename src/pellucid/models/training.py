@@ -428,7 +428,7 @@ class Trainer(Network):
         for step, batch in enumerate(feeding.first(data.batches(0), steps)):
             calls.on_predict_batch_begin(step)
             inputs = feeding.inputs(self, batch[0], pixels=True)
-            parts.append(predict_step(self.program(), inputs, self._engine()))
+            parts.append(self._typed(predict_step(self.program(), inputs, self._engine())))
             calls.on_predict_batch_end(step)
         calls.on_predict_end()
         if not parts:
@@ -453,9 +453,18 @@ class Trainer(Network):
         program, chosen = self.program(), self._engine()
         inputs = feeding.inputs(self, x, pixels=True)
         outputs = predict_step(program, inputs, chosen)
-        if isinstance(self.output, KerasTensor) and chosen != "reference":
+        single = isinstance(self.output, KerasTensor) and np.dtype(self.output.dtype).kind == "f"
+        if single and chosen != "reference":
             remember(self._shortcuts, program, inputs)
-        return pack(self.output, outputs)
+        return pack(self.output, self._typed(outputs))
+
+    def _typed(self, outputs: list[Array]) -> list[Array]:
+        """Return outputs in their own types: machine code has whole numbers as floats."""
+        kinds = [np.dtype(tensor.dtype) for tensor in self.outputs]
+        return [
+            y if kind.kind == "f" else y.astype(kind)
+            for kind, y in zip(kinds, outputs, strict=True)
+        ]
 
     def plan(self, batch_size: int = 32, *, training: bool = False, measure: bool = True) -> str:
         """Return how the compiled engine runs the model, as a table for people.
@@ -538,7 +547,13 @@ class Trainer(Network):
                 while name in logs:
                     repeat += 1
                     name = f"{base}_{repeat}"
-                logs[name] = float(metric.result())
+                result = metric.result()
+                if np.ndim(result):
+                    raise ArgumentError(
+                        f"{metric.name} gives {np.size(result)} numbers, where one is needed to "
+                        "follow training: say how they are to be averaged, or ask for one of them."
+                    )
+                logs[name] = float(result)
         return logs
 
     def _returned(self, return_dict: bool, logs: Logs | None = None) -> Any:

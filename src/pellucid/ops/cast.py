@@ -67,7 +67,9 @@ class Cast(Operation):
         self, dy: Array, y: Array, x: Array, *, wrt: Collection[str] = EVERYTHING
     ) -> tuple[Array | None, ...]:
         """Return dy in the type of x, or zeros where y has no fractions."""
-        return (dy.astype(x.dtype) if self._passes else np.zeros(x.shape, dy.dtype),)
+        if not self._passes:
+            return (np.zeros(x.shape, dy.dtype),)
+        return (dy.astype(x.dtype) if x.dtype.kind == "f" else dy,)
 
     def terms(self, cell: tuple[int, ...], x: Array) -> Expression:
         """The number, converted."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.schedule import Place
@@ -32,12 +32,13 @@ class Rule:
     Attributes:
         merge: y from the numbers that stand in one place.
         share: The gradient of number i, from dy, y and the numbers.
-        looks_back: Whether `share` looks at y and the numbers; else it gets None for them.
+        sees: What `share` looks at beside dy: nothing, the other numbers, or y and all of them. In
+            the place of what it does not look at it gets dy.
     """
 
     merge: Callable[[Function, list[Value]], Value]
     share: Callable[[Function, int, Value, Value, list[Value]], Value]
-    looks_back: bool = True
+    sees: Literal["nothing", "others", "all"] = "all"
 
 
 Steps = tuple[int, ...]
@@ -137,7 +138,7 @@ def merge_forward(b: Builder, group: Group, rule: Rule) -> None:
             ]
             target.store(rule.merge(f, numbers), offsets[0], n)
 
-    key = (group.op.name, tuple(axes))
+    key = (group.op.name, group.op, tuple(axes))
     b.schedule.add(group.layer, key, "sample", [*parts, y], [y], emit)
 
 
@@ -146,7 +147,6 @@ def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
     values = group.node.inputs
     shape = known(group.output.shape[1:])
     dy = b.gradient(group.output)
-    seen = [b.place(group.output), *map(b.place, values)] if rule.looks_back else []
     for i, value in enumerate(values):
         if value is None or not b.wants(value):
             continue
@@ -156,10 +156,15 @@ def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
         else:
             dx = b.collect(value)
         own = _steps(value, dx, shape)
+        # By number what the share looks at; −1 is y.
+        looked = [k for k in range(-1, len(values)) if rule.sees == "all" or k not in (-1, i)]
+        looked = [] if rule.sees == "nothing" else looked
+        seen = [b.place(group.output if k < 0 else values[k]) for k in looked]
         steps = [own, _own_steps(dy)]
-        if rule.looks_back:
-            steps.append(_own_steps(seen[0]))
-            steps += [_steps(v, p, shape) for v, p in zip(values, seen[1:], strict=True)]
+        steps += [
+            _own_steps(p) if k < 0 else _steps(values[k], p, shape)
+            for k, p in zip(looked, seen, strict=True)
+        ]
         axes = _joined(shape, steps)
         spread = any(not step and size > 1 for size, step in zip(shape, own, strict=True))
 
@@ -168,6 +173,7 @@ def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
             i: int = i,
             dx: Place = dx,
             axes: list[tuple[int, Steps]] = axes,
+            looked: list[int] = looked,
             spread: bool = spread,
             add: bool = add,
         ) -> None:
@@ -178,11 +184,14 @@ def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
                     target.store(f.zero(), k, n)
             for (there, *offsets), n in _cells(f, axes):
                 up = gradient.load(offsets[0], n)
-                y, *numbers = [
-                    _read(f, source, at, n, step)
-                    for source, at, step in zip(sources, offsets[1:], last[2:], strict=True)
-                ] or [up]
-                share = rule.share(f, i, up, y, numbers)
+                found = {
+                    k: _read(f, source, at, n, step)
+                    for k, source, at, step in zip(
+                        looked, sources, offsets[1:], last[2:], strict=True
+                    )
+                }
+                numbers = [found.get(k, up) for k in range(len(values))]
+                share = rule.share(f, i, up, found.get(-1, up), numbers)
                 if not last[0] and axes[-1][0] > 1:
                     inside = share if n is None else f.select(f.first_lanes(n), share, 0.0)
                     target.put(target.get(there) + f.sum(inside), there)
@@ -191,5 +200,8 @@ def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
                 else:
                     target.store(share, there, n)
 
-        key = (f"{group.op.name}_gradient", i, tuple(axes), spread, add, dx.size)
+        key = (
+            f"{group.op.name}_gradient", group.op, len(values), i, tuple(axes), spread, add,
+            dx.size,
+        )  # fmt: skip
         b.schedule.add(group.layer, key, "sample", [dy, *seen, dx], [dx], emit)

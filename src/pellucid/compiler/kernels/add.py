@@ -1,30 +1,43 @@
-"""The sum of tensors of one shape. Floor: a load for each number of each tensor, and one store."""
+"""The sum of tensors: of one shape by itself, spread to each other by `_merge.py`.
+
+Floor: a load for each number of each tensor, and one store.
+"""
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function
+from pellucid.compiler.ir import Value as Number
+from pellucid.compiler.kernels._merge import Rule, merge_backward, merge_forward, refusal
 from pellucid.compiler.schedule import cells, parts_of_cells, span_of
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
-    from pellucid.graph import Node
 
 __all__ = ["backward", "forward", "refusal"]
 
 
-def refusal(node: Node) -> str | None:
-    """Return why there is no kernel for this node, or None."""
-    shapes = {value.shape for value in node.inputs if value is not None}
-    if len(shapes) > 1:
-        return "add of different shapes"
-    weight = any(value is not None and value.variable is not None for value in node.inputs)
-    return "add of a weight" if weight else None
+def _merge(f: Function, xs: list[Number]) -> Number:
+    return reduce(operator.add, xs)
+
+
+_SPREAD = Rule(_merge, lambda f, i, dy, y, xs: dy, "nothing")
+
+
+def _is_spread(group: Group) -> bool:
+    shapes = {value.shape for value in group.node.inputs if value is not None}
+    weights = any(value is not None and value.variable for value in group.node.inputs)
+    return len(shapes) > 1 or weights
 
 
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
+    if _is_spread(group):
+        merge_forward(b, group, _SPREAD)
+        return
     parts = [b.place(value) for value in group.node.inputs]
     y = b.place(group.output)
     pieces = 1 if b.training else parts_of_cells(y, *parts)
@@ -44,6 +57,9 @@ def forward(b: Builder, group: Group) -> None:
 
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass: every tensor gets dy."""
+    if _is_spread(group):
+        merge_backward(b, group, _SPREAD)
+        return
     dy = b.gradient(group.output)
     for value in group.node.inputs:
         if b.wants(value):

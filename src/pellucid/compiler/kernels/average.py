@@ -31,4 +31,4 @@ def backward(b: Builder, group: Group) -> None:
 
 def _rule(group: Group) -> Rule:
     share = 1 / len(group.node.inputs)
-    return Rule(_merge, lambda f, i, dy, y, xs: dy * share, False)
+    return Rule(_merge, lambda f, i, dy, y, xs: dy * share, "nothing")

@@ -15,6 +15,8 @@ multiply-adds; the matrix is read once for every block of rows, from L2 or L3.
 Where the optimiser is compiled and nothing else adds to the gradient, its step is taken on the tile
 while it is there: no gradient is written or read (`_update.py` tells how a step is refused).
 
+More than one row of numbers for each sample are pixels: `_pointwise.py` has their products.
+
 A small matrix (`SMALL`) is multiplied by each chunk of the batch on its own, without waiting for
 the others.
 """
@@ -25,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width
-from pellucid.compiler.kernels import activation
+from pellucid.compiler.kernels import _pointwise, activation
 from pellucid.compiler.kernels._tiles import (
     Run,
     Taps,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from pellucid.graph import Node
     from pellucid.graph import Value as Tensor
 
-__all__ = ["backward", "forward", "fuses", "refusal"]
+__all__ = ["backward", "forward", "fuses"]
 
 SMALL = 16_384
 DEPTH = 128
@@ -59,12 +61,6 @@ ONE = (Taps(1, 0, 0), Taps(1, 0, 0))
 Finish = Callable[[Value, Index, int, int], Value]
 """(a vector of sums, its row, its first column, how many lanes are used) → what is stored."""
 Step = Callable[[Index, list[Value]], list[Value]]
-
-
-def refusal(node: Node) -> str | None:
-    """Return why there is no kernel for this node, or None."""
-    x = node.inputs[0]
-    return None if x is not None and len(x.shape) == 2 else "dense on more than two axes"
 
 
 def fuses(group: Group, follower: Node, training: bool) -> bool:
@@ -301,6 +297,9 @@ def _add_product(
 
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
+    if len(group.output.shape) > 2:
+        _pointwise.forward(b, group)
+        return
     node = group.node
     x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
     bias = None if node.inputs[2] is None else b.place(node.inputs[2])
@@ -317,6 +316,9 @@ def forward(b: Builder, group: Group) -> None:
 
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
+    if len(group.output.shape) > 2:
+        _pointwise.backward(b, group)
+        return
     node = group.node
     dz = gated(b, group)
     x, w = b.place(node.inputs[0]), b.place(node.inputs[1])

@@ -20,7 +20,7 @@ def _share(f: Function, i: int, dy: Value, y: Value, xs: list[Value]) -> Value:
     return reduce(mul, (x for k, x in enumerate(xs) if k != i), dy)
 
 
-_RULE = Rule(lambda f, xs: reduce(mul, xs), _share)
+_RULE = Rule(lambda f, xs: reduce(mul, xs), _share, "others")
 
 
 def forward(b: Builder, group: Group) -> None:

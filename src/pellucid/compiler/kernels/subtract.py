@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["backward", "forward", "refusal"]
 
 
-_RULE = Rule(lambda f, xs: xs[0] - xs[1], lambda f, i, dy, y, xs: 0.0 - dy if i else dy, False)
+_RULE = Rule(lambda f, xs: xs[0] - xs[1], lambda f, i, dy, y, xs: 0.0 - dy if i else dy, "nothing")
 
 
 def forward(b: Builder, group: Group) -> None:
