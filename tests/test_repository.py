@@ -115,7 +115,7 @@ LEVELS = [
     {"compiler"},
     {"initializers", "regularizers", "constraints", "activations"},
     {"layers", "losses", "metrics", "optimizers", "callbacks"},
-    {"data", "formats", "models", "datasets", "utils", "backend", "saving"},
+    {"data", "formats", "models", "datasets", "utils", "backend", "saving", "onnx_backend"},
     {"testing", "architectures", "plots", "explain", "sklearn"},
     {"cli"},
 ]

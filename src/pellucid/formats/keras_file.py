@@ -95,25 +95,41 @@ def save_model(model: Model, filepath: Path_, overwrite: bool = True) -> None:
     atomic_write(path, write_archive(members))
 
 
-def load_model(filepath: Path_, compile: bool = True) -> Model:
-    """Return the model in a file that Pellucid or Keras saved: `.keras`, or a legacy `.h5`.
+def load_model(
+    filepath: Path_,
+    compile: bool = True,
+    *,
+    external_data: Path_ | None = None,
+    input_shape: Any = None,
+) -> Model:
+    """Return the model in a file: `.keras`, a legacy `.h5` of Keras, or `.onnx`.
 
-    Legacy files of Keras 2 and of Keras 3 are known by what they hold, not by their names.
+    Legacy files of Keras 2 and of Keras 3 are known by what they hold, not by their names. An ONNX
+    file becomes a model of ordinary layers with its channels last, whatever its own layout is.
 
     Args:
         filepath: the file.
         compile: whether to restore the optimiser, its state, the loss and the metrics, so that
-            training can go on.
+            training can go on. ONNX files have none of these.
+        external_data: for ONNX files whose weights lie in other files: the folder that these may
+            be read from. No file outside it is opened, and without it none at all.
+        input_shape: for ONNX files that leave the shape of their input open: one input's, channels
+            last; a dict by name if there are several inputs.
 
     Raises:
         LoadError: the file is broken, is not a model, or holds a layer, an option or anything else
             that is not known here. Nothing in a file is ever executed, and no other file is opened.
+        MissingPackageError: it is an ONNX file, and onnx is not installed.
 
     Warns:
         UserWarning: some weights are NaN or infinite; or the optimiser's state in a legacy file
             does not fit the optimiser, which then starts afresh.
     """
     where = str(filepath)
+    if where.lower().endswith(".onnx"):
+        from pellucid.formats.onnx import load_onnx
+
+        return load_onnx(filepath, external_data, input_shape)
     data = read_file(filepath)
     if data.startswith(SIGNATURE):
         return _legacy_model(read_contents(data, where, _legacy.ATTRIBUTES), compile, where)

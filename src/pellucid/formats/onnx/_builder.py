@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pellucid import layers
 from pellucid.formats.onnx._attributes import Attributes, UnsupportedError
 from pellucid.formats.onnx._batch import Batch, Size, is_symbolic
 from pellucid.formats.onnx._graph import Node
-from pellucid.formats.onnx._layout import Padded, Tensor, arranged
+from pellucid.formats.onnx._layout import Linear, Padded, Tensor, arranged
 from pellucid.layers._layer import Layer
 from pellucid.layers._symbolic import KerasTensor
 from pellucid.ops._operation import Array, Operation, known
@@ -30,22 +30,34 @@ Value = Array | Tensor
 IMAGE = (0, 2, 3, 1)
 """The axes of a file's images, in the order in which they lie here."""
 
+PASSING = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+"""The operators that pass on the numbers that they read."""
+
 
 class Builder:
     """Makes layers and calls them; what they are called, and how much they may hold.
 
     Args:
         room: How many numbers may be made of those that the file holds.
-        uses: How many times each of the file's values is read.
+        uses: How many times each of the file's values is named.
+        reads: How many times its numbers are read.
+        makers: The node that makes each of them.
         exact: Whether values keep their types; otherwise all fractions are in single precision.
         written_for: The batch size that the file was written for; None if it leaves that open.
     """
 
     def __init__(
-        self, room: int, uses: Mapping[str, int], *, exact: bool, written_for: int | None
+        self,
+        room: int,
+        uses: Mapping[str, int],
+        reads: Mapping[str, int],
+        makers: Mapping[str, Node],
+        *,
+        exact: bool,
+        written_for: int | None,
     ) -> None:
         self.room = room
-        self.uses = uses
+        self.uses, self.reads, self.makers = uses, reads, makers
         self.exact = exact
         self.written_for = written_for
         self._names: set[str] = set()
@@ -73,7 +85,7 @@ class Builder:
     def spread(self, array: Array, shape: Sequence[int]) -> Array:
         """Return a constant repeated to a shape, counted."""
         self.make_room(shape)
-        return np.ascontiguousarray(np.broadcast_to(array, tuple(shape)))
+        return np.broadcast_to(array, tuple(shape))
 
     def layer(
         self, layer: Layer, inputs: Any, weights: Sequence[Array] | None = None
@@ -98,15 +110,52 @@ class Builder:
         names = op.input_names(len(operands))
         tensors = [x for x in operands if isinstance(x, KerasTensor)]
         constants = {
-            name: x
-            for name, x in zip(names, operands, strict=True)
-            if isinstance(x, np.ndarray)
+            name: x for name, x in zip(names, operands, strict=True) if isinstance(x, np.ndarray)
         }
         for constant in constants.values():
             self.make_room(constant.shape)
         layer = layers.OperationLayer(op, constants, trainable, name=self.name(name))
         output: KerasTensor = layer(tensors if len(tensors) > 1 else tensors[0])
         return output
+
+    def linear(
+        self,
+        make: Callable[[bool], Layer],
+        inputs: KerasTensor,
+        kernel: Array,
+        bias: Array | None,
+    ) -> tuple[KerasTensor, Linear]:
+        """Return what a layer of products makes, and how it is made anew with scaled channels.
+
+        Args:
+            make: Makes the layer, with a bias or without.
+            inputs: What it reads.
+            kernel: Its kernel; the last axis, or the last two together, are the channels.
+            bias: Its bias.
+        """
+        weights = [kernel] if bias is None else [kernel, bias]
+        keras = self.layer(make(bias is not None), inputs, weights)
+
+        def rescaled(factor: Array, offset: Array) -> tuple[KerasTensor, Linear]:
+            channels = keras.shape[-1]
+            self.room += sum(weight.size for weight in weights)
+            scaled = kernel.reshape(-1, channels) * factor
+            shifted = offset if bias is None else bias * factor + offset
+            if bias is None and not offset.any():
+                return self.linear(make, inputs, scaled.reshape(kernel.shape), None)
+            full = np.broadcast_to(shifted, (channels,))
+            return self.linear(make, inputs, scaled.reshape(kernel.shape), full)
+
+        return keras, Linear(rescaled)
+
+    def sole(self, name: str) -> bool:
+        """Return whether a value is read once, by whatever name it passes on its way."""
+        while self.reads.get(name) == 1:
+            node = self.makers.get(name)
+            if node is None or node.operator not in PASSING:
+                return True
+            name = node.inputs[0]
+        return False
 
     def fold(self, op: Operation, arrays: Sequence[Array | None]) -> Array:
         """Return what an operation makes of constants."""
@@ -182,10 +231,13 @@ class Builder:
         if tensor.order[: len(memory)] != memory:
             return self.plain(tensor, name)
         order, shape = tensor.order, tensor.sizes((0, 1))
-        if tensor.keras.shape != shape:
+        if tensor.keras.shape == shape:
+            return tensor
+        if tensor.keras.shape[:1] == shape[:1]:
             keras = self.layer(layers.Flatten(name=self.name(f"{name}_flatten")), tensor.keras)
-            return Tensor(keras, tensor.axes, order, tensor.dtype)
-        return tensor
+        else:
+            keras = self.reshape(tensor.keras, shape, name)
+        return Tensor(keras, tensor.axes, order, tensor.dtype)
 
 
 class Call:
@@ -238,7 +290,7 @@ class Call:
 
     def sole(self, index: int) -> bool:
         """Return whether this node alone reads an input."""
-        return self.build.uses.get(self.node.inputs[index], 0) == 1
+        return self.build.sole(self.node.inputs[index])
 
     def tensor(self, index: int) -> Tensor:
         """Return an input that the model computes."""
@@ -288,9 +340,10 @@ class Call:
         """Return the images that it reads and the zeros that a node before it put around them."""
         x = self.tensor(0)
         way = self.attributes.text("auto_pad", "NOTSET")
-        if isinstance(x.origin, Padded) and way in ("NOTSET", "VALID"):
-            return self.build.images(x.origin.image, self.base), x.origin.sides
-        return self.images(), ((0, 0), (0, 0))
+        images = self.images()
+        if isinstance(x.origin, Padded) and images is x and way in ("NOTSET", "VALID"):
+            return self.made_images(x.origin.image, x), x.origin.sides
+        return images, ((0, 0), (0, 0))
 
     def plain(self, index: int = 0) -> Tensor:
         """Return an input with its axes in memory as the file has them."""
@@ -303,16 +356,26 @@ class Call:
     # What it makes.
 
     def outputs_wanted(self, most: int) -> None:
-        """Refuse a node of which more than so many outputs are wanted."""
-        if any(self.node.outputs[most:]):
-            raise UnsupportedError(f"only {most} of its outputs can be had")
+        """Refuse a node of which an output after the first `most` is used."""
+        for place, name in enumerate(self.node.outputs[most:], most):
+            if self.wanted(place):
+                raise UnsupportedError(f"its output {place}, {name!r}, cannot be had")
+
+    def wanted(self, place: int) -> bool:
+        """Return whether one of its outputs is used."""
+        outputs = self.node.outputs
+        return place < len(outputs) and self.build.uses.get(outputs[place], 0) > 0
 
     def layer(self, layer: Layer, x: Tensor) -> Tensor:
         """Return what a layer makes of a tensor number by number: the same layout."""
         return x.made(self.build.layer(layer, x.keras))
 
     def operation(
-        self, op: Operation, operands: Sequence[KerasTensor | Array | None], *, trainable: bool = False
+        self,
+        op: Operation,
+        operands: Sequence[KerasTensor | Array | None],
+        *,
+        trainable: bool = False,
     ) -> KerasTensor:
         """Return what an operation makes, as the layer that stands for the node."""
         return self.build.operation(op, operands, self.node.name or self.node.operator, trainable)
@@ -320,7 +383,7 @@ class Call:
     def made(
         self, keras: KerasTensor, order: Sequence[int], like: Tensor, dtype: Any = None
     ) -> Tensor:
-        """Return a new value whose axes lie in memory in this order, its batch as that of `like`."""
+        """Return a new value whose axes lie in memory in this order, its batch that of `like`."""
         memory = [like.batch if size is None else size for size in keras.shape]
         shape: list[Size] = [1] * len(order)
         for axis, size in zip(order, memory, strict=True):

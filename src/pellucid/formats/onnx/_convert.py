@@ -21,7 +21,7 @@ from pellucid.layers._unfilled import unfilled
 from pellucid.models import Model
 from pellucid.ops._operation import Array
 
-__all__ = ["Converted", "convert", "load_graph"]
+__all__ = ["Converted", "ProblemsError", "convert", "load_graph", "refusal"]
 
 ROOM = 1 << 24
 """How many numbers may be made beyond twice those in the file: of shapes, or repeated."""
@@ -81,14 +81,14 @@ def load_graph(
     sizes = {port.shape[0] if port.shape else None for port in graph.inputs}
     fixed = sizes.pop() if len(sizes) == 1 else None
     try:
-        made = convert(graph, where, written_for=fixed)
+        made = convert(graph, where, _shapes(graph, where, batched=True), written_for=fixed)
     except ProblemsError as error:
-        if fixed is None or not any("batch" in problem for problem in error.problems):
-            raise _refusal(where, error) from error
+        if fixed is None:
+            raise refusal(where, error) from error
         try:
-            made = convert(graph, where, shapes=[port.shape for port in graph.inputs])
+            made = convert(graph, where, _shapes(graph, where, batched=False))
         except ProblemsError as again:
-            raise _refusal(where, again) from again
+            raise refusal(where, again) from again
     constant = [p.name for p, o in zip(graph.outputs, made.outputs, strict=True) if _is_array(o)]
     if constant or made.model is None:
         raise LoadError(
@@ -100,8 +100,8 @@ def load_graph(
 def convert(
     graph: Graph,
     where: str,
+    shapes: Mapping[str, tuple[int | None, ...]],
     *,
-    shapes: Sequence[tuple[int | None, ...] | None] | None = None,
     known: Mapping[str, Array] | None = None,
     exact: bool = False,
     written_for: int | None = None,
@@ -112,7 +112,7 @@ def convert(
     Args:
         graph: The graph.
         where: What the file is called, for messages.
-        shapes: The shapes of its inputs, the batch included, if the batch is not left open.
+        shapes: The shapes of its inputs; None as the first size stands for the batch.
         known: Inputs that are taken for constants.
         exact: Whether values keep their types; otherwise all fractions are in single precision.
         written_for: The batch size that the file says.
@@ -125,21 +125,24 @@ def convert(
     constants = {**graph.constants, **(known or {})}
     if not exact:
         constants = {name: _single(array) for name, array in constants.items()}
-    uses = Counter(name for node in graph.nodes for name in set(node.inputs))
+    uses = Counter(name for node in graph.nodes for name in node.inputs)
     uses.update(port.name for port in graph.outputs)
+    # What asks for a shape does not read the numbers.
+    asked = (n for node in graph.nodes if node.operator in ("Shape", "Size") for n in node.inputs)
+    reads = uses - Counter(asked)
+    makers = {name: node for node in graph.nodes for name in node.outputs}
     held = sum(array.size for array in constants.values())
-    build = Builder(2 * held + room, uses, exact=exact, written_for=written_for)
+    build = Builder(2 * held + room, uses, reads, makers, exact=exact, written_for=written_for)
     values: dict[str, Value | None] = dict(constants)
     inputs: list[tuple[str, tuple[int, ...]]] = []
     tensors: list[Any] = []
     fed = [port for port in graph.inputs if port.name not in constants]
-    given = dict(zip((port.name for port in graph.inputs), shapes or (), strict=False))
     for port in fed:
-        tensor, order = _input(port, given.get(port.name), build, graph, where, shapes is None)
+        tensor, order = _input(port, shapes[port.name], build, graph, where)
         values[port.name] = tensor
         inputs.append((port.name, order))
         tensors.append(tensor.keras)
-    with unfilled(build.room):
+    with unfilled(8 * held + room):  # layers made anew in place of others count again
         _run(graph, build, values)
         return _finish(graph, build, values, inputs, tensors)
 
@@ -154,8 +157,8 @@ def _with_shapes(
         if len(graph.inputs) != 1:
             names = ", ".join(port.name for port in graph.inputs)
             raise ArgumentError(
-                f"input_shape: {where} has {len(graph.inputs)} inputs ({names}); give a dict with a "
-                f"shape for each."
+                f"input_shape: {where} has {len(graph.inputs)} inputs ({names}); give a dict with "
+                f"a shape for each."
             )
         given = {graph.inputs[0].name: given}
     if unknown := set(given) - {port.name for port in graph.inputs}:
@@ -171,8 +174,8 @@ def _with_shapes(
                 a is not None and a != b for a, b in zip(said[1:], shape[1:], strict=True)
             ):
                 raise ArgumentError(
-                    f"input_shape: {tuple(given[port.name])} does not fit the input {port.name!r} of "
-                    f"{where}, which is {_sizes(said)}."
+                    f"input_shape: {tuple(given[port.name])} does not fit the input {port.name!r} "
+                    f"of {where}, which is {_sizes(said)}."
                 )
             port = replace(port, shape=(said[0], *shape[1:]))
         ports.append(port)
@@ -214,7 +217,8 @@ def _run(graph: Graph, build: Builder, values: dict[str, Value | None]) -> None:
 def _converted(call: Call) -> Sequence[Value]:
     made = HANDLERS[call.node.operator](call)
     call.attributes.require_all_read()
-    listed = [made] if isinstance(made, np.ndarray | Tensor) else list(made)
+    single = isinstance(made, np.ndarray | np.generic | Tensor)
+    listed = [v if isinstance(v, Tensor) else np.asarray(v) for v in ([made] if single else made)]
     call.outputs_wanted(len(listed))
     return listed
 
@@ -237,7 +241,10 @@ def _finish(
         order = value.permutation()
         if order != IMAGE:
             order = tuple(range(len(value.axes)))
-        keras = build.arrange(value, order, port.name).keras
+        try:
+            keras = build.arrange(value, order, port.name).keras
+        except (UnsupportedError, PellucidError) as error:
+            raise ProblemsError([f"output {port.name!r}: {error}"], []) from error
         if keras in tensors or keras in kept:
             keras = build.layer(layers.Identity(name=build.name(port.name, "output")), keras)
         outputs.append(order)
@@ -252,38 +259,39 @@ def _finish(
     return Converted(model, inputs, outputs)
 
 
+def _shapes(graph: Graph, where: str, *, batched: bool) -> dict[str, tuple[int | None, ...]]:
+    """Return the shapes of the inputs, the batch left open or as the file says."""
+    shapes: dict[str, tuple[int | None, ...]] = {}
+    for port in graph.inputs:
+        if port.shape is None:
+            raise LoadError(f"{where} does not say how many axes its input {port.name!r} has.")
+        if not port.shape:
+            raise LoadError(
+                f"{where}: its input {port.name!r} is a single number, without a batch."
+            )
+        if None in port.shape[1:]:
+            raise LoadError(
+                f"{where} leaves sizes of its input {port.name!r} open: {_sizes(port.shape)}. Give "
+                f"them, without the batch and with the channels last, for instance "
+                f"input_shape=(224, 224, 3)."
+            )
+        shapes[port.name] = (None, *port.shape[1:]) if batched else port.shape
+    return shapes
+
+
 def _input(
-    port: Port,
-    shape: tuple[int | None, ...] | None,
-    build: Builder,
-    graph: Graph,
-    where: str,
-    batched: bool,
+    port: Port, shape: tuple[int | None, ...], build: Builder, graph: Graph, where: str
 ) -> tuple[Tensor, tuple[int, ...]]:
     """Return the tensor of an input, and the order of its axes here."""
-    if port.dtype is None or (build.exact and port.dtype == np.float16):
-        raise LoadError(f"{where}: its input {port.name!r} is {port.kind}, which is not supported.")
-    shape = port.shape if shape is None else shape
-    if shape is None:
-        raise LoadError(f"{where} does not say how many axes its input {port.name!r} has.")
-    if batched:
-        if not shape:
-            raise LoadError(f"{where}: its input {port.name!r} is a single number, without a batch.")
-        shape = (None, *shape[1:])
-    if None in shape[1:]:
-        raise LoadError(
-            f"{where} leaves the sizes of its input {port.name!r} open: {_sizes(shape)}. Give them, "
-            f"without the batch and with the channels last: "
-            f'load_model(…, input_shape={{"{port.name}": (224, 224, 3)}}).'
-        )
     dtype = port.dtype
+    if dtype is None or (build.exact and dtype == np.float16):
+        raise LoadError(f"{where}: its input {port.name!r} is {port.kind}, which is not supported.")
     if dtype.kind == "f" and not build.exact:
         dtype = np.dtype(np.float32)
     rank = len(shape)
     order = IMAGE if rank == 4 and _is_image(graph, port.name) else tuple(range(rank))
     here = tuple(shape[axis] for axis in order)
-    name = build.name(port.name, "input")
-    keras = layers.Input(batch_shape=here, dtype=dtype, name=name)
+    keras = layers.Input(batch_shape=here, dtype=dtype, name=build.name(port.name, "input"))
     full: list[Size] = [Batch() if size is None else size for size in shape]
     return arranged(keras, full, order, dtype), order
 
@@ -305,7 +313,8 @@ def _single(array: Array) -> Array:
     return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
-def _refusal(where: str, error: ProblemsError) -> LoadError:
+def refusal(where: str, error: ProblemsError) -> LoadError:
+    """Return the error that names everything that is not supported."""
     lines = "".join(f"\n  {problem}" for problem in error.problems)
     return LoadError(f"{where} holds what is not supported:{lines}")
 

@@ -51,9 +51,7 @@ class ExternalData:
             )
         return self._bytes(_inside(location, where), location, offset or 0, size, where)
 
-    def _bytes(
-        self, parts: list[str], location: str, offset: int, size: int, where: str
-    ) -> bytes:
+    def _bytes(self, parts: list[str], location: str, offset: int, size: int, where: str) -> bytes:
         path = self.folder
         assert path is not None  # `read` has seen to it
         for part in parts:

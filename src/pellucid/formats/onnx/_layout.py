@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,8 +26,9 @@ from pellucid.ops._operation import Array
 __all__ = [
     "Atom",
     "Axis",
+    "Gated",
+    "Linear",
     "Padded",
-    "Product",
     "Tensor",
     "arranged",
     "atoms_of",
@@ -69,7 +70,7 @@ class Tensor:
     axes: tuple[Axis, ...]
     order: Axis
     dtype: np.dtype[Any]
-    origin: Padded | Product | None = None
+    origin: Padded | Linear | Gated | None = None
 
     @property
     def shape(self) -> tuple[Size, ...]:
@@ -111,30 +112,39 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Padded:
-    """That a tensor is an image with zeros around it.
+    """That a tensor lies in memory as images (N, H, W, C) with zeros around them.
 
     Attributes:
-        image: The image without them.
+        image: The images without them.
         sides: How many, ((top, bottom), (left, right)).
     """
 
-    image: Tensor
+    image: KerasTensor
     sides: tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
-    """That a tensor is the product of rows with a matrix.
+class Linear:
+    """That a tensor's channels, last in memory, come of a layer that can scale and shift them.
 
     Attributes:
-        rows: The rows, as they lie in memory.
-        kernel: The matrix.
-        name: What the layer that multiplies is called.
+        rescaled: Takes a factor and an offset for each channel; makes the layer anew with them.
     """
 
-    rows: Tensor
-    kernel: Array
-    name: str
+    rescaled: Callable[[Array, Array], tuple[KerasTensor, Linear]]
+
+
+@dataclass(frozen=True, eq=False)
+class Gated:
+    """That a tensor is an activation of another one.
+
+    Attributes:
+        gate: The symbolic tensor that it is the activation of.
+        function: The activation: "sigmoid" or "hard_sigmoid".
+    """
+
+    gate: KerasTensor
+    function: str
 
 
 def atoms_of(shape: Iterable[Size]) -> tuple[Axis, ...]:

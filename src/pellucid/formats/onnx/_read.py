@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from pellucid.errors import LoadError
+from pellucid.errors import LoadError, MissingPackageError
 from pellucid.formats.onnx._external import ExternalData
 from pellucid.formats.onnx._graph import Graph, Node, Port, Subgraph
 from pellucid.formats.onnx._tensors import array_of, dtype_of, kind_of
@@ -28,13 +26,12 @@ _OWN_DOMAINS = ("", "ai.onnx")
 
 
 def require_onnx() -> Any:
-    """Return the `onnx` package; LoadError with the line that installs it if it is not there."""
+    """Return the `onnx` package; MissingPackageError if it is not installed."""
     try:
         import onnx
     except ImportError as error:
-        raise LoadError(
-            "ONNX files are read with the onnx package, which is not installed. Install it with: "
-            'pip install "pellucid[onnx]"'
+        raise MissingPackageError(
+            'Reading ONNX files needs the package onnx: pip install "pellucid[onnx]"'
         ) from error
     return onnx
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,11 +11,12 @@ from pellucid import layers
 from pellucid.formats.onnx._attributes import UnsupportedError
 from pellucid.formats.onnx._batch import Batch
 from pellucid.formats.onnx._builder import Call, Value
-from pellucid.formats.onnx._layout import Tensor
+from pellucid.formats.onnx._layout import Gated, Tensor
 from pellucid.formats.onnx.operators._table import operator
 from pellucid.layers._layer import Layer
 from pellucid.ops._operation import Array, Operation
 from pellucid.ops.activation import Activation
+from pellucid.ops.cast import Cast
 from pellucid.ops.log_softmax import LogSoftmax
 from pellucid.ops.prelu import PReLU
 from pellucid.ops.rescaling import Rescaling
@@ -131,8 +133,12 @@ def prelu(call: Call) -> Value:
         raise UnsupportedError(f"slopes of shape {slopes.shape} do not fit its input")
     x, order = call.settled(0)
     here = slopes.reshape(sizes).transpose(order)
-    if order[:1] != (0,) or here.shape[0] != 1:
-        return x.made(call.operation(PReLU(), [x.keras, here]))
+    if here.shape[0] != 1:
+        # The operation's slopes are those of a sample, so the whole is made one.
+        shape = x.keras.shape
+        keras = call.build.reshape(x.keras, (1, *shape), call.base)
+        keras = call.operation(PReLU(), [keras, here])
+        return x.made(call.build.reshape(keras, shape, call.base))
     shared = [i for i in range(1, rank) if here.shape[i] == 1 and x.keras.shape[i] != 1]
     layer = layers.PReLU(shared_axes=shared or None, name=call.name)
     return x.made(call.build.layer(layer, x.keras, [here[0]]))
@@ -177,7 +183,7 @@ def _softmax_of_rows(call: Call, x: Tensor, axis: int, op: Operation) -> Value:
 
 
 @operator("Dropout")
-def dropout(call: Call) -> Value:
+def dropout(call: Call) -> list[Value]:
     """Dropout, which does nothing in inference.
 
     From version 12 on the rate and whether it is training are inputs.
@@ -189,11 +195,14 @@ def dropout(call: Call) -> Value:
             raise UnsupportedError("training_mode=True is not supported")
     else:
         rate = call.attributes.number("ratio", 0.5)
-    call.outputs_wanted(1)
     value = call.value(0)
     if not isinstance(value, Tensor):
-        return value
-    return call.layer(layers.Dropout(rate, name=call.name), value)
+        return [value]
+    made: list[Value] = [call.layer(layers.Dropout(rate, name=call.name), value)]
+    if call.wanted(1):  # which numbers are kept: all
+        ones = call.operation(Cast("bool"), [call.operation(Rescaling(0.0, 1.0), [value.keras])])
+        made.append(replace(value.made(ones), dtype=np.dtype(bool)))
+    return made
 
 
 def applied(
@@ -217,7 +226,8 @@ def applied(
         made: Array = call.build.fold(op, [np.asarray(value)])
         return made if then is None else call.build.fold(then, [made])
     if layer is layers.Activation and isinstance(op, Activation):
-        return call.layer(layers.Activation(op.function, name=call.name), value)
+        made_of = call.layer(layers.Activation(op.function, name=call.name), value)
+        return replace(made_of, origin=Gated(value.keras, op.function))
     if layer is not None:
         return call.layer(layer(*arguments, name=call.name), value)
     keras = call.operation(op, [value.keras])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,25 +13,25 @@ from pellucid import layers
 from pellucid.formats.onnx._attributes import UnsupportedError
 from pellucid.formats.onnx._batch import Batch, is_symbolic
 from pellucid.formats.onnx._builder import Call, Value
-from pellucid.formats.onnx._layout import Product, Tensor, in_memory_order
+from pellucid.formats.onnx._layout import Gated, Linear, Tensor, in_memory_order
 from pellucid.formats.onnx._tensors import dtype_of, kind_of
 from pellucid.formats.onnx.operators._table import operator
-from pellucid.formats.onnx.operators.shaping import common_order
+from pellucid.formats.onnx.operators.shaping import common_order, reshaped
 from pellucid.ops._operation import Array, Operation
-from pellucid.ops.absolute import Absolute
 from pellucid.ops.activation import Activation
 from pellucid.ops.add import Add
 from pellucid.ops.cast import Cast
 from pellucid.ops.clip import Clip
+from pellucid.ops.compare import Compare
 from pellucid.ops.divide import Divide
-from pellucid.ops.log import Log
+from pellucid.ops.elementwise import Elementwise
 from pellucid.ops.maximum import Maximum
 from pellucid.ops.minimum import Minimum
 from pellucid.ops.multiply import Multiply
 from pellucid.ops.power import Power
 from pellucid.ops.rescaling import Rescaling
-from pellucid.ops.sqrt import Sqrt
 from pellucid.ops.subtract import Subtract
+from pellucid.ops.where import Where
 
 MERGES: dict[str, tuple[type[Operation], Any, Callable[..., Any]]] = {
     "Add": (Add, layers.Add, np.add),
@@ -59,12 +60,14 @@ def merge(call: Call) -> Value:
     values = [call.value(i) for i in range(len(call.inputs))]
     axis = call.attributes.whole("axis", None)
     if axis is not None:
-        values[1] = _placed(values[1], axis, len(values[0].shape))
+        sizes = values[1].shape
+        after = len(values[0].shape) - axis % len(values[0].shape) - len(sizes)
+        values[1] = reshaped(call, values[1], [*sizes, *[1] * after])
     if not values:
         raise UnsupportedError("it has no inputs")
     op, layer, plain = MERGES[call.node.operator]
     kind = np.result_type(*[value.dtype for value in values])
-    if kind == object:
+    if kind.kind == "O":
         return _of_sizes(plain, [_array(value) for value in values])
     if call.node.operator == "Pow":
         kind = values[0].dtype
@@ -85,13 +88,9 @@ def merged(
     call: Call, op: Operation, layer: Any, values: Sequence[Value], dtype: np.dtype[Any]
 ) -> Tensor:
     """Return what an operation makes of tensors and constants that spread to one shape."""
+    if len(values) == 2 and (joined := _in_one(call, values)) is not None:
+        return joined
     tensors = [value for value in values if isinstance(value, Tensor)]
-    if len(values) == 2 and len(tensors) == 1 and call.node.operator == "Add":
-        (constant,) = (value for value in values if not isinstance(value, Tensor))
-        place = next(i for i, value in enumerate(values) if value is tensors[0])
-        dense = _with_bias(call, tensors[0], constant) if call.sole(place) else None
-        if dense is not None:
-            return dense
     rank = max(len(value.shape) for value in values)
     largest = max(tensors, key=lambda tensor: (len(tensor.axes), _cells(tensor)))
     constants = [_array(value) for value in values if not isinstance(value, Tensor)]
@@ -124,17 +123,50 @@ def merged(
     return call.made(keras, order, largest, dtype)
 
 
-def _with_bias(call: Call, tensor: Tensor, bias: Array) -> Tensor | None:
-    """Return a Dense with a bias, for a product that is read by this addition alone."""
-    product = tensor.origin
-    if not isinstance(product, Product) or bias.ndim > len(tensor.axes):
+def _in_one(call: Call, values: Sequence[Value]) -> Tensor | None:
+    """Return what this node and the one before it make together, if one layer can do both.
+
+    A scale or an offset of channels goes into the layer that makes them; x · sigmoid(x) is silu.
+    """
+    first, second = values
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        return _gated(call, first, second)
+    place = 0 if isinstance(first, Tensor) else 1
+    tensor, constant = values[place], values[1 - place]
+    if not isinstance(tensor, Tensor) or isinstance(constant, Tensor):
         return None
-    units = product.kernel.shape[1]
-    if bias.size not in (1, units) or bias.size != math.prod(bias.shape[-1:]):
+    linear = tensor.origin
+    if not isinstance(linear, Linear) or not call.sole(place):
         return None
-    layer = layers.Dense(units, name=product.name)
-    weights = [product.kernel, np.broadcast_to(bias.reshape(-1), (units,))]
-    return tensor.made(call.build.layer(layer, product.rows.keras, weights))
+    there = in_memory_order(constant, tensor)
+    if there is None or there.size != there.shape[-1] or tensor.dtype.kind != "f":
+        return None
+    number = there.reshape(-1)
+    one, zero = np.ones(1, number.dtype), np.zeros(1, number.dtype)
+    match call.node.operator:
+        case "Add" | "Sum":
+            change = one, number
+        case "Sub":
+            change = (one, -number) if place == 0 else (-one, number)
+        case "Mul":
+            change = number, zero
+        case "Div" if place == 0 and number.all():
+            change = 1 / number, zero
+        case _:
+            return None
+    keras, again = linear.rescaled(*change)
+    return replace(tensor, keras=keras, origin=again)
+
+
+def _gated(call: Call, first: Tensor, second: Tensor) -> Tensor | None:
+    """Return x · sigmoid(x), or x · hard_sigmoid(x), as the one activation that it is."""
+    for x, gate in ((first, second), (second, first)):
+        gated = gate.origin
+        if call.node.operator == "Mul" and isinstance(gated, Gated) and gated.gate is x.keras:
+            name = {"sigmoid": "silu", "hard_sigmoid": "hard_silu"}.get(gated.function)
+            if name is not None and x.axes == gate.axes:
+                return call.layer(layers.Activation(name, name=call.name), x)
+    return None
 
 
 def _cells(tensor: Tensor) -> int:
@@ -149,15 +181,8 @@ def _require_batch(tensors: Sequence[Tensor], rank: int) -> None:
                 raise UnsupportedError("it pairs the batch with another axis")
 
 
-def _placed(value: Value, axis: int, rank: int) -> Value:
-    """Return a constant with axes of size 1 after its own, so that it begins at an axis."""
-    array = _array(value)
-    return array.reshape(array.shape + (1,) * (rank - axis % rank - array.ndim))
-
-
 def _array(value: Value) -> Array:
-    if isinstance(value, Tensor):
-        raise UnsupportedError("an operand that is placed by an axis must be a constant")
+    assert not isinstance(value, Tensor)  # those who call have seen to it
     return value
 
 
@@ -169,30 +194,40 @@ def _of_sizes(function: Callable[..., Any], arrays: Sequence[Array]) -> Array:
             result = function(_objects(result), _objects(array))
         except TypeError as error:
             raise UnsupportedError("it reckons with the batch size") from error
-    return result if is_symbolic(result) else result.astype(np.int64)
+    made = np.asarray(result, object)
+    return made if is_symbolic(made) else made.astype(np.int64)
 
 
 def _objects(array: Array) -> Array:
-    return np.array([x if isinstance(x, Batch) else int(x) for x in array.flat], object).reshape(
-        array.shape
-    )
+    made = np.empty(array.shape, object)
+    for place, entry in np.ndenumerate(array):
+        made[place] = entry if isinstance(entry, Batch) else int(entry)
+    return made
 
 
-UNARY: dict[str, Operation] = {
-    "Abs": Absolute(),
-    "Exp": Activation("exponential"),
-    "Log": Log(),
-    "Neg": Rescaling(-1.0),
-    "Sqrt": Sqrt(),
+ELEMENTARY = {
+    **{"Abs": "absolute", "Acos": "arccos", "Acosh": "arccosh", "Asin": "arcsin"},
+    **{"Asinh": "arcsinh", "Atan": "arctan", "Atanh": "arctanh", "Ceil": "ceil", "Cos": "cos"},
+    **{"Cosh": "cosh", "Erf": "erf", "Floor": "floor", "Log": "log", "Neg": "negative"},
+    **{"Reciprocal": "reciprocal", "Round": "round", "Sign": "sign", "Sin": "sin"},
+    **{"Sinh": "sinh", "Sqrt": "sqrt", "Tan": "tan"},
+}
+"""The operators that are elementary functions, with their names here."""
+
+RELATIONS = {
+    **{"And": "logical_and", "Equal": "equal", "Greater": "greater"},
+    **{"GreaterOrEqual": "greater_equal", "Less": "less", "LessOrEqual": "less_equal"},
+    **{"Or": "logical_or", "Xor": "logical_xor"},
 }
 
 
-@operator("Abs", "Exp", "Log", "Neg", "Sqrt")
-def unary(call: Call) -> Value:
-    """The operation of that name."""
+@operator("Exp", *ELEMENTARY)
+def elementary(call: Call) -> Value:
+    """The function of that name."""
     call.attributes.ignore("consumed_inputs")
     value = call.value(0)
-    op = UNARY[call.node.operator]
+    name = call.node.operator
+    op = Activation("exponential") if name == "Exp" else Elementwise(ELEMENTARY[name])
     if isinstance(value, Tensor):
         return value.made(call.operation(op, [value.keras]))
     if is_symbolic(value):
@@ -200,14 +235,46 @@ def unary(call: Call) -> Value:
     return call.build.fold(op, [value]).astype(value.dtype, copy=False)
 
 
-@operator("Reciprocal")
-def reciprocal(call: Call) -> Value:
-    """1 / x."""
+@operator(*RELATIONS)
+def compare(call: Call) -> Value:
+    """The operation `compare`."""
+    values = [call.value(0), call.value(1)]
+    op = Compare(RELATIONS[call.node.operator])
+    if call.all_constant:
+        arrays = [_array(value) for value in values]
+        if any(array.dtype.kind == "O" for array in arrays):
+            return _equal_sizes(call, arrays)
+        return call.build.fold(op, arrays)
+    return merged(call, op, None, values, np.dtype(bool))
+
+
+@operator("Not")
+def not_(call: Call) -> Value:
+    """Whether a truth value is 0."""
     value = call.value(0)
-    one = np.ones((), value.dtype)
-    if isinstance(value, Tensor):
-        return value.made(call.operation(Divide(), [one, value.keras]))
-    return call.build.fold(Divide(), [one, value])
+    op, zero = Compare("equal"), np.zeros((), bool)
+    if not isinstance(value, Tensor):
+        return call.build.fold(op, [value, zero])
+    return value.made(call.operation(op, [value.keras, zero]))
+
+
+@operator("Where")
+def where(call: Call) -> Value:
+    """The operation `where`."""
+    values = [call.value(i) for i in range(3)]
+    if call.all_constant:
+        arrays = [_array(value) for value in values]
+        if any(array.dtype.kind == "O" for array in arrays):
+            return np.where(*np.broadcast_arrays(*arrays))
+        return call.build.fold(Where(), arrays).astype(arrays[1].dtype, copy=False)
+    return merged(call, Where(), None, values, np.result_type(values[1].dtype, values[2].dtype))
+
+
+def _equal_sizes(call: Call, arrays: Sequence[Array]) -> Array:
+    """Return where sizes are equal; the batch size is no number that a file could name."""
+    if call.node.operator != "Equal":
+        raise UnsupportedError("it compares the batch size")
+    return np.asarray(arrays[0] == arrays[1], bool)
 
 
 @operator("Clip")
@@ -226,12 +293,10 @@ def clip(call: Call) -> Value:
         low = None if low is not None and low <= -3.4e38 else low
         high = None if high is not None and high >= 3.4e38 else high
     value = call.value(0)
-    if low is not None and high is not None:
-        low = min(low, high)  # the upper limit wins, as the standard has it
-    if not isinstance(value, Tensor):
-        return np.clip(value, low, high).astype(value.dtype, copy=False)
     if low is None and high is None:
         return value
+    if not isinstance(value, Tensor):
+        return call.build.fold(Clip(low, high), [value])
     if low == 0 and value.dtype.kind == "f" and (high is None or high > 0):
         return call.layer(layers.ReLU(high, name=call.name), value)
     return value.made(call.operation(Clip(low, high), [value.keras]))

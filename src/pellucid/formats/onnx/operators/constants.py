@@ -59,7 +59,9 @@ def size(call: Call) -> Value:
 @operator("Range")
 def range_(call: Call) -> Value:
     """Numbers at equal distances."""
-    start, limit, step = (call.constant(i, what) for i, what in enumerate(("start", "limit", "delta")))
+    start, limit, step = (
+        call.constant(i, what) for i, what in enumerate(("start", "limit", "delta"))
+    )
     if not all(array.size == 1 and array.dtype.kind in "if" for array in (start, limit, step)):
         raise UnsupportedError("its bounds are not single numbers")
     first, last, by = (array.reshape(()).item() for array in (start, limit, step))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pellucid import layers
@@ -40,20 +42,18 @@ def conv(call: Call) -> Value:
         "strides": strides,
         "padding": window_padding(call, image_size(x), window, strides, dilation, zeros),
         "dilation_rate": dilation,
-        "use_bias": bias is not None,
         "name": call.name,
     }
-    layer: layers.Layer
+    make: Any
     if groups == channels and groups > 1:
         multiplier = filters // groups
-        split = kernel.reshape(groups, multiplier, *window)
-        kernel = split.transpose(2, 3, 0, 1)
-        layer = layers.DepthwiseConv2D(window, depth_multiplier=multiplier, **options)
+        kernel = kernel.reshape(groups, multiplier, *window).transpose(2, 3, 0, 1)
+        make = partial(layers.DepthwiseConv2D, window, depth_multiplier=multiplier, **options)
     else:
         kernel = kernel.transpose(2, 3, 1, 0)
-        layer = layers.Conv2D(filters, window, groups=groups, **options)
-    weights = [kernel] if bias is None else [kernel, bias]
-    return call.made_images(call.build.layer(layer, x.keras, weights), x)
+        make = partial(layers.Conv2D, filters, window, groups=groups, **options)
+    keras, linear = call.build.linear(lambda use: make(use_bias=use), x.keras, kernel, bias)
+    return replace(call.made_images(keras, x), origin=linear)
 
 
 @operator("ConvTranspose")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,12 @@ def pad(call: Call) -> Value:
         raise UnsupportedError("it pads the batch")
     x, order = call.settled(0)
     there = [widths[axis] for axis in order]
-    sides = (there[1], there[2]) if rank == 4 else ((0, 0), (0, 0))
-    zeros = mode == "constant" and fill == 0 and order == (0, 2, 3, 1)
-    if zeros and there[0] == there[3] == (0, 0) and min(pads) >= 0:
+    zeros = mode == "constant" and fill == 0 and rank == 4 and min(pads) >= 0
+    if zeros and there[0] == there[3] == (0, 0):
+        sides = (there[1], there[2])
         layer = layers.ZeroPadding2D(sides, name=call.name)
-        made = call.made_images(call.build.layer(layer, x.keras), x)
-        return Tensor(made.keras, made.axes, made.order, made.dtype, Padded(x, sides))
+        made = call.made(call.build.layer(layer, x.keras), order, x)
+        return replace(made, origin=Padded(x.keras, sides))
     if there[0] != (0, 0):
         # The operation leaves the first axis alone, so another one is put before it.
         shape = x.keras.shape

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pellucid import layers
 from pellucid.formats.onnx._attributes import UnsupportedError
 from pellucid.formats.onnx._batch import Batch
 from pellucid.formats.onnx._builder import Call, Value
-from pellucid.formats.onnx._layout import Product, Tensor
+from pellucid.formats.onnx._layout import Tensor
 from pellucid.formats.onnx.operators._table import operator
 from pellucid.ops._operation import Array
 from pellucid.ops.add import Add
-from pellucid.ops.matmul import Matmul
+from pellucid.ops.matmul import MatMul
 from pellucid.ops.rescaling import Rescaling
 from pellucid.ops.transpose import Transpose
 
@@ -44,7 +46,7 @@ def gemm(call: Call) -> Value:
     right = _matrix(call, b, turned=other)
     if left.shape[0] is None and turned:
         raise UnsupportedError("it moves the axis of the batch")
-    keras = call.operation(Matmul(), [left, right])
+    keras = call.operation(MatMul(), [left, right])
     if alpha != 1:
         keras = call.operation(Rescaling(alpha), [keras])
     if c is not None:
@@ -66,12 +68,12 @@ def matmul(call: Call) -> Value:
     if isinstance(a, Tensor) and not isinstance(b, Tensor) and b.ndim == 2 and len(a.axes) > 1:
         return _dense(call, a, b, None)
     if call.all_constant:
-        return call.build.fold(Matmul(), [call.constant(0, "factor"), call.constant(1, "factor")])
+        return call.build.fold(MatMul(), [call.constant(0, "factor"), call.constant(1, "factor")])
     operands = [
         call.build.plain(value, call.base).keras if isinstance(value, Tensor) else value
         for value in (a, b)
     ]
-    keras = call.operation(Matmul(), operands)
+    keras = call.operation(MatMul(), operands)
     like = a if isinstance(a, Tensor) else b
     assert isinstance(like, Tensor)
     return call.made(keras, range(len(keras.shape)), like)
@@ -91,15 +93,12 @@ def _dense(call: Call, a: Tensor, kernel: Array, bias: Array | None) -> Tensor:
         )
     units = kernel.shape[1]
     name = call.name
-    weights = [kernel]
     if bias is not None:
-        weights.append(np.broadcast_to(bias, (units,)))
-    layer = layers.Dense(units, use_bias=bias is not None, name=name)
-    keras = call.build.layer(layer, a.keras, weights)
-    made = call.made(keras, range(len(a.axes)), a)
-    if bias is not None:
-        return made
-    return Tensor(made.keras, made.axes, made.order, made.dtype, Product(a, kernel, name))
+        bias = np.broadcast_to(bias, (units,))
+    keras, linear = call.build.linear(
+        lambda use: layers.Dense(units, use_bias=use, name=name), a.keras, kernel, bias
+    )
+    return replace(call.made(keras, range(len(a.axes)), a), origin=linear)
 
 
 def _places(rows: Tensor) -> Array:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from pellucid import layers
 from pellucid.formats.onnx._attributes import UnsupportedError
 from pellucid.formats.onnx._batch import Batch
 from pellucid.formats.onnx._builder import Call, Value
-from pellucid.formats.onnx._layout import Tensor, in_memory_order
+from pellucid.formats.onnx._layout import Linear, Tensor, in_memory_order
 from pellucid.formats.onnx.operators._table import operator
+from pellucid.layers._layer import Layer
+from pellucid.layers._symbolic import KerasTensor
 from pellucid.ops._operation import Array
+from pellucid.ops.elementwise import Elementwise
+from pellucid.ops.local_response_normalization import LocalResponseNormalization
+from pellucid.ops.reduce import Reduce
+from pellucid.ops.rescaling import Rescaling
+from pellucid.ops.subtract import Subtract
 
 
 @operator("BatchNormalization")
@@ -44,13 +55,29 @@ def batch_normalization(call: Call) -> Value:
         x, order = call.settled(0)
         axis = order.index(1)
         axis = -1 if axis == len(order) - 1 else axis
-    layer = layers.BatchNormalization(
+    make = partial(
+        layers.BatchNormalization,
         axis=axis,
         momentum=call.attributes.number("momentum", 0.9),
         epsilon=call.attributes.number("epsilon", 1e-5),
         name=call.name,
     )
-    return x.made(call.build.layer(layer, x.keras, parameters))
+    keras, linear = _normalised(call, make, x.keras, parameters)
+    return replace(x.made(keras), origin=linear if axis == -1 else None)
+
+
+def _normalised(
+    call: Call, make: Callable[[], Layer], inputs: KerasTensor, parameters: Sequence[Array]
+) -> tuple[KerasTensor, Linear]:
+    """Return what a batch normalisation makes; a scale or an offset after it becomes its own."""
+    gamma, beta, *statistics = parameters
+
+    def rescaled(factor: Array, offset: Array) -> tuple[KerasTensor, Linear]:
+        call.build.room += sum(parameter.size for parameter in parameters)
+        new = [gamma * factor, beta * factor + offset, *statistics]
+        return _normalised(call, make, inputs, new)
+
+    return call.build.layer(make(), inputs, parameters), Linear(rescaled)
 
 
 def _for_rows(parameter: Array, rows: Tensor) -> Array:
@@ -95,10 +122,9 @@ def _by_groups(call: Call, groups: int) -> Value:
 
 
 @operator("LayerNormalization")
-def layer_normalization(call: Call) -> Value:
-    """LayerNormalization along all axes from one on."""
+def layer_normalization(call: Call) -> list[Value]:
+    """LayerNormalization along all axes from one on; its mean and 1 / deviation if wanted."""
     call.attributes.ignore("stash_type")
-    call.outputs_wanted(1)
     x = call.tensor(0)
     rank = len(x.axes)
     first = call.axis(call.attributes.whole("axis", -1), rank)
@@ -114,20 +140,33 @@ def layer_normalization(call: Call) -> Value:
         np.broadcast_to(p, wanted).transpose([axis - first for axis in here]) for p in parameters
     ]
     places = [order.index(axis) for axis in here]
+    epsilon = call.attributes.number("epsilon", 1e-5)
+    whole = 0 in places  # then the layer, which leaves the first axis alone, gets another one
+    shape = x.keras.shape
+    inputs = call.build.reshape(x.keras, (1, *shape), call.base) if whole else x.keras
+    along = [place + whole for place in places]
     layer = layers.LayerNormalization(
-        axis=-1 if places == [rank - 1] else places,
-        epsilon=call.attributes.number("epsilon", 1e-5),
+        axis=-1 if along == [len(inputs.shape) - 1] else along,
+        epsilon=epsilon,
         center=offset is not None,
         name=call.name,
     )
-    return x.made(call.build.layer(layer, x.keras, moved))
+    normal = call.build.reshape(call.build.layer(layer, inputs, moved), shape, call.base)
+    made: list[Value] = [x.made(normal)]
+    if call.wanted(1) or call.wanted(2):
+        average = Reduce("mean", tuple(sorted(places)), keepdims=True)
+        mean = call.operation(average, [x.keras])
+        away = call.operation(Subtract(), [x.keras, mean])
+        variance = call.operation(average, [call.operation(Elementwise("square"), [away])])
+        above = call.operation(Rescaling(1.0, epsilon), [variance])
+        inverse = call.operation(Elementwise("rsqrt"), [above])
+        made += [call.made(keras, order, x) for keras in (mean, inverse)]
+    return made
 
 
 @operator("LRN")
 def local_response_normalization(call: Call) -> Value:
     """Local response normalisation over neighbouring channels."""
-    from pellucid.ops.local_response_normalization import LocalResponseNormalization
-
     size = call.attributes.whole("size", None)
     if size is None:
         raise UnsupportedError("its attribute size is missing")

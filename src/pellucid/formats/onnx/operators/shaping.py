@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,8 +36,7 @@ def transpose(call: Call) -> Value:
         raise UnsupportedError(f"perm={order} is no order of {rank} axes")
     if not isinstance(value, Tensor):
         return value.transpose(order)
-    axes = tuple(value.axes[i] for i in order)
-    return Tensor(value.keras, axes, value.order, value.dtype)
+    return replace(value, axes=tuple(value.axes[i] for i in order))
 
 
 @operator("Flatten")
