@@ -12,8 +12,12 @@ import h5py
 import numpy as np
 import pytest
 
+import pellucid
 from pellucid.errors import LoadError
 from pellucid.formats import load_model, load_weights
+from pellucid.layers import OperationLayer
+from pellucid.ops.multiply import Multiply
+from pellucid.ops.slice import Slice
 
 GOOD = Path(__file__).parent / "vectors" / "keras_sequential.keras"
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -402,6 +406,123 @@ def test_models_inside_models(path, depth):
     text = entry * depth + "]}}" * depth
     path.write_bytes(packed(members() | {CONFIG: text.encode()}))
     refused(path, "hostile.keras")
+
+
+# Functions and operations between layers.
+
+
+@pytest.fixture(scope="module")
+def functions(tmp_path_factory):
+    """The members of a file with a function as Keras writes it, and an operation as it is here."""
+    image = pellucid.Input((4, 4, 2), name="image")
+    scaled = image * np.ones(2, "float32")
+    left, _ = pellucid.ops.split(scaled[:, 1:], 2, axis=-1)
+    cut = OperationLayer(Slice((None, 1), (None, 3)), name="cut")(left)
+    learned = OperationLayer(Multiply(), {"x1": [2.0]}, trainable=True, name="learned")(cut)
+    path = tmp_path_factory.mktemp("functions") / "good.keras"
+    pellucid.Model(image, learned).save(path)
+    assert load_model(path).output_shape == (None, 2, 4, 1)
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def entry_of(config, kind):
+    return next(e for e in config["config"]["layers"] if kind in (e["class_name"], e["name"]))
+
+
+def entry_set(kind, **values):
+    return lambda config: entry_of(config, kind).update(values)
+
+
+def argument_set(kind, place, value):
+    return lambda config: entry_of(config, kind)["inbound_nodes"][0]["args"].__setitem__(
+        place, value
+    )
+
+
+def setting(kind, **values):
+    return lambda config: entry_of(config, kind)["config"].update(values)
+
+
+def operation(name="slice", **fields):
+    return setting("cut", operation={"name": name, "fields": fields})
+
+
+def array(value, dtype="float32"):
+    return {"class_name": "__numpy__", "config": {"value": value, "dtype": dtype}}
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        # Names.
+        (entry_set("Multiply", class_name="system"), "someone's own"),
+        (
+            entry_set("Multiply", class_name="Einsum", registered_name="Einsum"),
+            "function that is not known",
+        ),
+        (entry_set("Multiply", module="keras.src.ops.os"), "function that is not known"),
+        (entry_set("Multiply", module="keras.src.ops.numpy.os"), "function that is not known"),
+        (entry_set("Multiply", module="os"), r"os\.Multiply, which is not known"),
+        (entry_set("Multiply", registered_name="mine>Multiply"), "someone's own"),
+        (setting("cut", operation="__import__"), "__import__"),
+        (setting("cut", operation="operations"), "operations"),
+        (operation("os"), "no operation"),
+        (operation("_operation"), "no operation"),
+        (setting("cut", operation=["slice"]), "no operation"),
+        (setting("cut", operation={"name": ["slice"]}), "hostile.keras"),
+        # Arguments.
+        (setting("Split", axis="last"), "hostile.keras"),
+        (setting("Split", indices_or_sections=1 << 40), "equal pieces"),
+        (setting("Split", indices_or_sections=[obj("os", "system")]), "which is not known"),
+        (setting("Split", surprise=1), "no argument surprise"),
+        (argument_set("Multiply", 1, LAMBDA), "hostile.keras"),
+        (argument_set("Multiply", 1, "os.system"), "a number or an array"),
+        (argument_set("Multiply", 1, array(["x"], "object")), "is not an array of"),
+        (argument_set("Multiply", 1, array(1.0, "(99999,99999)f4")), "is not an array of"),
+        (argument_set("Multiply", 1, [[1.0], [1.0, 2.0]]), "array of numbers"),
+        (argument_set("Multiply", 1, array([1.0] * 3)), "cannot be merged"),
+        (argument_set("GetItem", 1, [obj("os", "system")]), "which is not known"),
+        (
+            argument_set("GetItem", 1, {"class_name": "__slice__", "config": {"start": "os"}}),
+            "__slice__ that is none",
+        ),
+        (
+            argument_set(
+                "GetItem",
+                1,
+                {"class_name": "__slice__", "config": {"start": 0.5, "stop": 1, "step": 1}},
+            ),
+            "whole numbers",
+        ),
+        (argument_set("GetItem", 1, [None] * 100_000), "64 axes"),
+        (entry_set("Multiply", inbound_nodes=[{"args": 3, "kwargs": {}}]), "hostile.keras"),
+        (entry_set("Multiply", inbound_nodes=[{"args": [], "kwargs": {"x": 1}}]), "hostile.keras"),
+        (entry_set("Multiply", inbound_nodes=[]), "hostile.keras"),
+        # Fields of an operation.
+        (operation(starts=[None], stops=[3], steps=[0]), "cannot be 0"),
+        (operation(starts=["a"], stops=["b"]), "cannot have starts"),
+        (operation(starts=[0], stops=[1 << 62]), "absurd number"),
+        (operation(starts=[0], stops=[1], __class__="os"), "cannot have __class__"),
+        (operation("batch_normalization", momentum="much"), "cannot have momentum"),
+        (operation("conv2d", strides=[1 << 60, 1]), "absurd number"),
+        (operation("reshape", target_shape=[1 << 50, 1 << 50]), "do not fit"),
+        (operation("activation", function="os.system"), "activation"),
+        (setting("cut", options={"axis": 1}), "no argument axis"),
+        (setting("cut", constants={"x7": 1}), "no operand x7"),
+        (setting("cut", constants=[1]), "hostile.keras"),
+        (setting("learned", weights={"x1": [1 << 40]}), "but the file holds only"),
+        (setting("learned", weights={"x1": [-1]}), "is no shape"),
+        (setting("learned", weights={"x1": "os"}), "is no shape"),
+        (setting("learned", constants={"x1": 1}), "all weights, or all constants"),
+        (setting("learned", surprise=1), "surprise"),
+    ],
+)
+def test_functions(path, functions, change, match):
+    config = json.loads(functions[CONFIG])
+    change(config)
+    path.write_bytes(packed(functions | {CONFIG: json.dumps(config).encode()}))
+    refused(path, match)
 
 
 GRAPH = GOOD.with_name("keras_nested.keras")

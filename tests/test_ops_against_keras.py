@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from pellucid import ops
+from pellucid.layers import _keras_operations
+from pellucid.ops._symbolic import FUNCTIONS
 
 
 def floats(*shape, seed=0):
@@ -190,3 +192,23 @@ def test_arguments_are_those_of_keras(keras_oracle):
             assert ours.name == theirs, name
             assert ours.default is ours.empty or repr(ours.default) == default, (name, theirs)
         assert len(parameters) >= len(expected), name
+
+
+def test_classes_in_files_are_those_of_keras(keras_oracle):
+    """What a file says of a function has Keras' names: the class's, its arguments', the call's."""
+    classes = {
+        name: _keras_operations._class_of(name)
+        for name in FUNCTIONS
+        if name not in _keras_operations._UNKNOWN_TO_KERAS
+    }
+    _, found = keras_oracle.ask("ask_signatures.of_operations", classes=classes)
+    for name, (operands, options) in found.items():
+        ours = set(FUNCTIONS[name].options) - set(_keras_operations._BEYOND_KERAS.get(name, {}))
+        tensors = list(FUNCTIONS[name].tensors)
+        if name == _keras_operations._INDEX:
+            ours, tensors = set(), [*tensors, "key"]
+        theirs = set(options) - set(_keras_operations._KERAS_ONLY.get(name, {}))
+        assert ours == theirs, name
+        assert len(tensors) == len(operands), name
+        if not FUNCTIONS[name].listed:
+            assert tensors == operands, name

@@ -1,5 +1,6 @@
 """Questions about the arguments of Keras' functions, answered in the Keras environment."""
 
+import importlib
 import inspect
 
 import keras
@@ -16,3 +17,16 @@ def of_ops(arrays, settings):
         for name in settings["names"]
         if hasattr(keras.ops, name)
     }
+
+
+def of_operations(arrays, settings):
+    """Return, for each (module, class) of Keras, the names its call and its constructor take."""
+
+    def names(function):
+        return [n for n in inspect.signature(function).parameters if n not in ("self", "name")]
+
+    found = {}
+    for name, (module, class_name) in settings["classes"].items():
+        cls = getattr(importlib.import_module(module), class_name)
+        found[name] = names(cls.call), names(cls.__init__)
+    return {}, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -183,13 +184,12 @@ class OperationLayer(Layer):
         return tuple(f"x{i}" for i in range(count)) if function.listed else function.tensors
 
     def _check(self) -> None:
-        if isinstance(self.operation, str):
-            known: Any = FUNCTIONS[self.operation].options
-            if unknown := sorted(set(self.options) - set(known)):
-                raise ArgumentError(
-                    f"{self.name}: {self.operation} has no argument {', '.join(unknown)}; it has "
-                    f"{', '.join(known) or 'none'} beside its tensors."
-                )
+        known = FUNCTIONS[self.operation].options if isinstance(self.operation, str) else {}
+        if unknown := sorted(set(self.options) - set(known)):
+            raise ArgumentError(
+                f"{self.name}: {self.operation} has no argument {', '.join(unknown)}; it has "
+                f"{', '.join(known) or 'none'} beside its tensors."
+            )
         names = self._names(MOST_OPERANDS)
         if unknown := sorted(set(self.constants) - set(names)):
             raise ArgumentError(
@@ -301,13 +301,22 @@ def made_of(entry: Any) -> Operation:
     known = operations()
     if name not in known or not isinstance(values, Mapping):
         raise ArgumentError(f"There is no operation {entry!r}.")
-    hints = get_type_hints(known[name])
-    allowed = {field.name for field in fields(known[name])}  # type: ignore[arg-type]  # every operation is a dataclass
+    allowed = _field_types()[name]
     arguments = {key: _as_tuples(value) for key, value in values.items()}
     for key, value in arguments.items():
-        if key not in allowed or not _is(value, hints[key]):
+        if key not in allowed or not _is(value, allowed[key]):
             raise ArgumentError(f"The operation {name} cannot have {key}={value!r}.")
     return known[name](**arguments)
+
+
+@cache
+def _field_types() -> dict[str, dict[str, Any]]:
+    """Return the types of every operation's fields, all at once: a file's contents call nothing."""
+    hints = {name: (cls, get_type_hints(cls)) for name, cls in operations().items()}
+    return {
+        name: {field.name: of[field.name] for field in fields(cls)}  # type: ignore[arg-type]  # every operation is a dataclass
+        for name, (cls, of) in hints.items()
+    }
 
 
 def _as_tuples(value: Any) -> Any:

@@ -157,7 +157,7 @@ def split(x: npt.ArrayLike, indices_or_sections: int | Sequence[int], axis: int 
     size = array.shape[place]
     if isinstance(indices_or_sections, (int, np.integer)):
         count = int(indices_or_sections)
-        if size is None or count < 1 or size % count:
+        if size is None or not 1 <= count <= _MOST_PIECES or size % count:
             raise ShapeError(
                 f"split: axis {axis} of shape {array.shape} cannot be split into {count} equal "
                 f"pieces."
@@ -222,21 +222,24 @@ def take(x: npt.ArrayLike, indices: npt.ArrayLike, axis: int | None = None) -> A
 
 
 @function
-def repeat(x: npt.ArrayLike, repeats: int | Sequence[int], axis: int | None = None) -> Array:
-    """Return x with each slice along an axis several times; each of its numbers by default.
+def repeat(x: npt.ArrayLike, repeats: int, axis: int | None = None) -> Array:
+    """Return x with each slice along an axis so many times; each of its numbers by default.
 
     Example:
         >>> repeat([1, 2], 2)
         array([1, 1, 2, 2])
     """
     (array,) = numbers(x)
+    if not isinstance(repeats, (int, np.integer)) or repeats < 0:
+        raise ArgumentError(f"repeat: repeats must be one whole number, received {repeats!r}.")
     if axis is None:
         array, axis = ravel(array), 0
     place = axis_index("repeat", axis, array.shape)
     size = array.shape[place]
-    if size is None:
-        raise ShapeError(f"repeat: the size along axis {axis} of {array.shape} is not known.")
-    return apply(Take(place), array, np.repeat(np.arange(size), repeats))
+    wide = [*array.shape[: place + 1], int(repeats), *array.shape[place + 1 :]]
+    spread = apply(BroadcastTo(tuple(wide)), expand_dims(array, place + 1))
+    made = None if size is None else size * int(repeats)
+    return _reshaped(spread, [*array.shape[:place], made, *array.shape[place + 1 :]])
 
 
 @function
@@ -324,6 +327,10 @@ def get_item(x: npt.ArrayLike, key: Any) -> Array:
         n for n, part in zip(target, parts, strict=True) if part is None or isinstance(part, slice)
     ]
     return cut if len(parts) == len(kept) == array.ndim else _reshaped(cut, kept)
+
+
+_MOST_PIECES = 10_000
+"""Into more pieces nobody splits a tensor, but for a file that wants to fill the memory."""
 
 
 def _is_index(part: Any) -> bool:

@@ -25,6 +25,9 @@ from pellucid.ops._operation import EVERYTHING, Array, Case, Invalid, Operation,
 from pellucid.ops._shapes import product
 from pellucid.ops._terms import Expression, cell_of
 
+_MOST_AXES = 64
+"""As many as NumPy's arrays can have."""
+
 
 @dataclass(frozen=True)
 class Reshape(Operation):
@@ -43,6 +46,8 @@ class Reshape(Operation):
 
     def __post_init__(self) -> None:
         target = self.target_shape
+        if isinstance(target, tuple) and len(target) + (not self.whole) > _MOST_AXES:
+            raise ArgumentError(f"reshape: a tensor has at most {_MOST_AXES} axes.")
         whole = isinstance(target, tuple) and all(isinstance(n, int) for n in target)
         if not whole or any(n < -1 for n in target) or target.count(-1) > 1:
             raise ArgumentError(
@@ -109,6 +114,7 @@ class Reshape(Operation):
         """Targets that cannot be, and that do not fit."""
         yield Invalid(lambda: cls((-1, -1)), ArgumentError, "at most one")
         yield Invalid(lambda: cls((-2, 3)), ArgumentError, "target_shape")
+        yield Invalid(lambda: cls((1,) * 64), ArgumentError, "64 axes")
         yield Invalid(lambda: cls((5, 2)).output_shape((1, 12)), ShapeError, "do not fit")
         yield Invalid(lambda: cls((5,), whole=True).output_shape((2, 3)), ShapeError, "do not fit")
         yield Invalid(lambda: cls((5, -1)).output_shape((1, 12)), ShapeError, "do not fit")
