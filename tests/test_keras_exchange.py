@@ -8,6 +8,20 @@ import pytest
 import pellucid
 from oracle import models, saved_models
 from pellucid.formats import load_model, load_weights, save_model, save_weights
+from pellucid.layers import OperationLayer
+from pellucid.ops.activation import Activation
+from pellucid.ops.add import Add
+from pellucid.ops.concatenate import Concatenate
+from pellucid.ops.elementwise import Elementwise
+from pellucid.ops.matmul import MatMul
+from pellucid.ops.multiply import Multiply
+from pellucid.ops.power import Power
+from pellucid.ops.reduce import Reduce
+from pellucid.ops.reshape import Reshape
+from pellucid.ops.slice import Slice
+from pellucid.ops.softmax import Softmax
+from pellucid.ops.transpose import Transpose
+from pellucid.ops.where import Where
 
 OPTIMIZERS = [
     "sgd",
@@ -148,6 +162,38 @@ def test_random_graphs_go_to_keras(keras_oracle, tmp_path, seed):
         model.predict(of(arrays, "x0_"), verbose=0),
         0,
         "output",
+    )
+
+
+def test_operations_by_themselves_go_to_keras(keras_oracle, tmp_path):
+    """As a model has them that was read from another format."""
+    image = pellucid.Input((4, 6, 3))
+    x = image
+    for op, constants in (
+        (Multiply(), {"x1": np.array([1.0, -2, 3], "float32")}),
+        (Activation("leaky_relu", negative_slope=0.3), {}),
+        (Activation("hard_sigmoid"), {}),
+        (Elementwise("sqrt"), {}),
+        (Transpose((0, 2, 1, 3)), {}),
+        (Slice((None, 1), (None, -1)), {}),
+        (Reshape((8, 6)), {}),
+        (Power(), {"x0": 2.0}),
+        (MatMul(), {"x1": np.full((6, 4), 0.2, "float32")}),
+        (Reduce("mean", (1,), keepdims=True), {}),
+        (Where(), {"x1": -1.0, "condition": np.array([1, 0, 1, 1])}),
+        (Softmax(), {}),
+    ):
+        x = OperationLayer(op, constants)(x)
+    model = pellucid.Model(
+        image, OperationLayer(Concatenate(1))([x, OperationLayer(Add())([x, x])])
+    )
+    rng = np.random.default_rng(0)
+    arrays = {"x0_0": rng.normal(size=(4, 4, 6, 3)).astype("float32")}
+    save_model(model, tmp_path / "m.keras")
+    check_sent(keras_oracle, model, arrays, tmp_path / "m.keras", trains=False)
+    again = load_model(tmp_path / "m.keras")
+    close(
+        again.predict(arrays["x0_0"], verbose=0), model.predict(arrays["x0_0"], verbose=0), 0, "y"
     )
 
 

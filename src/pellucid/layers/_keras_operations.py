@@ -11,7 +11,7 @@ Tensors, numbers and arrays stand among the arguments of the call, all else in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ import numpy as np
 from pellucid.errors import ArgumentError
 from pellucid.layers._layer import as_config
 from pellucid.layers._operation import OperationLayer
+from pellucid.layers._symbolic import flatten
+from pellucid.ops._merge import Merge
 from pellucid.ops._symbolic import FUNCTIONS
 
 __all__ = ["from_keras", "is_keras_operation", "keras_arguments", "keras_entry"]
@@ -66,9 +68,10 @@ def _functions() -> dict[tuple[str, str], str]:
 
 def keras_entry(layer: OperationLayer) -> dict[str, Any] | None:
     """Return how Keras writes the layer down, without its connections; None if it cannot."""
-    function, options = layer.operation, dict(layer.options)
-    if not isinstance(function, str) or function in _UNKNOWN_TO_KERAS:
+    found = _as_function(layer)
+    if found is None or found[0] in _UNKNOWN_TO_KERAS:
         return None
+    function, options = found
     for key, value in _BEYOND_KERAS.get(function, {}).items():
         if options.pop(key, value) != value:
             return None
@@ -85,12 +88,79 @@ def keras_entry(layer: OperationLayer) -> dict[str, Any] | None:
 
 def keras_arguments(layer: OperationLayer, tensors: list[Any]) -> list[Any]:
     """Return the arguments of a call, the tensors among them, as Keras writes them down."""
+    function, options = _as_function(layer) or ("", {})
     written = [as_config(x) if isinstance(x, np.ndarray) else x for x in layer.operands(tensors)]
-    if FUNCTIONS[str(layer.operation)].listed:
+    if FUNCTIONS[function].listed:
         return [written]
-    if layer.operation == _INDEX:
-        return [*written, as_config(layer.options["key"])]
+    if function == _INDEX:
+        return [*written, as_config(options["key"])]
     return written
+
+
+def _as_function(layer: OperationLayer) -> tuple[str, dict[str, Any]] | None:
+    """Return the function that does what the layer does, and its options; None if none does."""
+    op = layer.operation
+    if isinstance(op, str):
+        return op, dict(layer.options)
+    rule = _RULES.get(op.name)
+    if layer.learns or rule is None:
+        return None
+    if isinstance(op, Merge) and len(layer.operands(_called_on(layer))) != len(_TENSORS[op.name]):
+        return None
+    return rule(op)
+
+
+def _called_on(layer: OperationLayer) -> list[Any]:
+    return flatten(layer.calls[0].inputs) if layer.calls else []
+
+
+def _activation(op: Any) -> tuple[str, dict[str, Any]] | None:
+    function = {"exponential": "exp"}.get(op.function, op.function)
+    options = {k: v for k, v in op.parameters.items() if k in FUNCTIONS[function].options}
+    defaults = type(op)(op.function, **options).parameters
+    return (function, options) if defaults == op.parameters else None
+
+
+def _reshape(op: Any) -> tuple[str, dict[str, Any]] | None:
+    if not op.whole and -1 in op.target_shape:
+        return None
+    return "reshape", {"newshape": op.target_shape if op.whole else (-1, *op.target_shape)}
+
+
+def _slice(op: Any) -> tuple[str, dict[str, Any]]:
+    return _INDEX, {"key": tuple(map(slice, op.starts, op.stops, op.steps))}
+
+
+def _fields_as(function: str, *names: str) -> Callable[[Any], tuple[str, dict[str, Any]]]:
+    return lambda op: (function, {name: getattr(op, name) for name in names})
+
+
+_MERGES = ("add", "subtract", "multiply", "maximum", "minimum", "divide", "power")
+_TENSORS = dict.fromkeys(_MERGES, ("x1", "x2")) | {
+    "where": ("condition", "x1", "x2"),
+    "compare": ("x1", "x2"),
+}
+_RULES: dict[str, Callable[[Any], tuple[str, dict[str, Any]] | None]] = {
+    **{name: _fields_as(name) for name in (*_MERGES, "where", "matmul")},
+    "activation": _activation,
+    "argmax": lambda op: (
+        None
+        if op.last
+        else ("argmin" if op.least else "argmax", {"axis": op.axis, "keepdims": op.keepdims})
+    ),
+    "cast": _fields_as("cast", "dtype"),
+    "compare": lambda op: (op.relation, {}),
+    "concatenate": _fields_as("concatenate", "axis"),
+    "elementwise": lambda op: (op.function, {}),
+    "log_softmax": _fields_as("log_softmax", "axis"),
+    "reduce": lambda op: (op.function, {"axis": op.axes, "keepdims": op.keepdims}),
+    "reshape": _reshape,
+    "slice": _slice,
+    "softmax": _fields_as("softmax", "axis"),
+    "take": _fields_as("take", "axis"),
+    "transpose": _fields_as("transpose", "axes"),
+}
+"""For an operation by itself, the function that Keras has for it."""
 
 
 # Reading.

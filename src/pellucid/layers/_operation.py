@@ -279,9 +279,12 @@ class _Stated(Symbolic):
         values: list[Value | None] = []
         dtypes = []
         for name, x in zip(op.input_names(len(inputs)), inputs, strict=True):
-            if x is None or isinstance(x, _Stated):
-                values.append(x and x.value)
-                dtypes += [x.dtype] if x else []
+            if x is None:
+                values.append(None)
+                continue
+            if isinstance(x, _Stated):
+                values.append(x.value)
+                dtypes.append(x.dtype)
                 continue
             array = np.asarray(x)
             if array.dtype.kind == "f":

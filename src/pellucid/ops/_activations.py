@@ -103,9 +103,12 @@ def _exponential(x: Array) -> Array:
 
 
 def _hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
+    y: Array
     if (alpha, beta) == (1 / 6, 0.5):  # rounded as the other hard functions are
-        return np.clip(x + 3, 0, 6) / 6
-    return np.clip(alpha * x + beta, 0, 1)
+        y = np.clip(x + 3, 0, 6) / 6
+    else:
+        y = np.clip(alpha * x + beta, 0, 1)
+    return y
 
 
 def _silu_derivative(x: Array, y: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -76,14 +76,14 @@ def _beside_symbolic(tensors: Sequence[Any]) -> list[Any]:
     return made
 
 
-def apply(op: Operation, *inputs: Any) -> Any:
+def apply(op: Operation, *inputs: Any) -> Array:
     """Return op.forward(*inputs), after their shapes have been checked.
 
     Where an input is symbolic the operation is stated, to be run later.
     """
     for x in inputs:
         if isinstance(x, Symbolic):
-            return x.apply(op, inputs)
+            return cast(Array, x.apply(op, inputs))
     op.output_shape(*[None if x is None else x.shape for x in inputs])
     return np.asarray(op.forward(*inputs))  # NumPy makes a number of an array of shape ()
 

@@ -402,5 +402,5 @@ def _place(x: npt.ArrayLike, axis: int | None, keepdims: bool, *, least: bool) -
     if axis is None:
         place = apply(ArgMax(0, least=least), ravel(array))
         return reshape(place, (1,) * array.ndim) if keepdims else place
-    place = axis_index("argmin" if least else "argmax", axis, array.shape)
-    return apply(ArgMax(place, bool(keepdims), least), array)
+    along = axis_index("argmin" if least else "argmax", axis, array.shape)
+    return apply(ArgMax(along, bool(keepdims), least), array)

@@ -102,7 +102,8 @@ def _case(op: Elementwise) -> Case:
     """Return the case of one function, with inputs in its domain and away from its kinks."""
 
     def make(generator: np.random.Generator) -> tuple[Array | None, ...]:
-        x = generator.uniform(*(op.definition.domain or (-3, 3)), (3, 4))
+        low, high = op.definition.domain or (-3.0, 3.0)
+        x = generator.uniform(low, high, (3, 4))
         for kink in op.definition.kinks():
             x = np.where(np.abs(x - kink) < 0.05, kink + 0.1, x)
         return (x,)

@@ -89,12 +89,13 @@ class MatMul(Operation):
         own_stack = shapes[not first][:-2]
         stacks = list(places_spread_to(tuple(own), own_stack, self._stack(x0, x1)))
         other = shapes[1][-1] if first else shapes[0][-2]
-        stack = np.repeat(np.array(stacks, np.int64).reshape(len(stacks), -1), other, axis=0).T
+        stack = np.repeat(np.array(stacks, np.int64).reshape(len(stacks), -1), other, axis=0)
+        along = list(stack.T)
         free = np.tile(np.arange(other), len(stacks))
         i, j = (row, free) if first else (free, column)
         ends = ([i] if x0.ndim > 1 else []) + ([j] if x1.ndim > 1 else [])
-        above = Column("dy", dy, (*stack, *ends))
-        factor = _column("x1", x1, stack, column, j) if first else _column("x0", x0, stack, i, row)
+        above = Column("dy", dy, (*along, *ends))
+        factor = _column("x1", x1, along, column, j) if first else _column("x0", x0, along, i, row)
         return Sum(Table(len(free), above, factor))
 
     def multiply_adds(self, x0: tuple[int, ...], x1: tuple[int, ...]) -> int:

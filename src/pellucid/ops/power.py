@@ -15,7 +15,7 @@ Source: the Array API standard, `pow`; IEEE 754-2008, section 9.2, for what is n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,13 +45,13 @@ class Power(Merge):
 
     def merge_terms(self, cells: list[Cell]) -> Expression:
         """The first number to the power of the second."""
-        return Call("x0 ^ x1", cells, _power)
+        return Call("x0 ^ x1", cells, _of_numbers(_power))
 
     def share_terms(self, i: int, cells: list[Cell]) -> Expression | None:
         """x1 · x0^(x1 − 1) for x0, x0^x1 · log(x0) for x1."""
         if i == 0:
-            return Call("x1 · x0^(x1 − 1)", cells, _base_slope)
-        return Call("x0^x1 · log(x0)", cells, _exponent_slope)
+            return Call("x1 · x0^(x1 − 1)", cells, _of_numbers(_base_slope))
+        return Call("x0^x1 · log(x0)", cells, _of_numbers(_exponent_slope))
 
     @classmethod
     def cases(cls) -> Iterator[Case]:
@@ -75,3 +75,7 @@ def _exponent_slope(x0: Array, x1: Array) -> Array:
     rising = np.where(x0 > 0, x0, np.ones_like(x0))
     slope: Array = _power(rising, x1) * np.log(rising) * (x0 > 0)
     return slope
+
+
+def _of_numbers(function: Callable[[Array, Array], Array]) -> Callable[[float, float], float]:
+    return lambda x0, x1: float(function(np.asarray(x0), np.asarray(x1)))

@@ -22,7 +22,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -174,8 +174,8 @@ class Reduce(Operation):
         return int(np.prod([shape[axis] for axis in self._axes(len(shape))], dtype=np.int64))
 
     @property
-    def _best(self) -> Callable[..., int]:
-        return np.argmax if self.function == "max" else np.argmin  # type: ignore[return-value]
+    def _best(self) -> Callable[..., Any]:
+        return np.argmax if self.function == "max" else np.argmin
 
     def _place(self, cell: tuple[int, ...], rank: int) -> tuple[int, ...]:
         """The first of the numbers that are made one."""
@@ -235,10 +235,11 @@ def _from_rows(rows: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Ar
     return np.moveaxis(moved, range(len(shape) - len(axes), len(shape)), axes)
 
 
-def _winners(rows: Array, best: Callable[..., Array]) -> Array:
+def _winners(rows: Array, best: Callable[..., Any]) -> Array:
     """Return 1 for the first best number of each row, else 0."""
     places = np.expand_dims(best(rows, axis=-1), -1)
-    return (np.arange(rows.shape[-1]) == places).astype(rows.dtype)
+    wins: Array = np.arange(rows.shape[-1]) == places
+    return wins.astype(rows.dtype)
 
 
 def _others(rows: Array) -> Array:
