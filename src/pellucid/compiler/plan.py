@@ -7,6 +7,7 @@ buffer once, for one batch size; a step then allocates nothing but what it retur
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -294,6 +295,7 @@ class Plan:
         self.chunks = -(-batch_size // self.chunk)
         self._table = np.zeros(max(1, len(compiled.schedule.places)), np.uint64)
         self._arrays: dict[Place, Array] = {}
+        self._views: dict[Value, Array] = {}
         self._offsets: dict[Place, int] = {}
         threads = self.team.threads
         few = batch_size < 2 * threads or (batch_size % threads and batch_size < 4 * threads)
@@ -303,6 +305,8 @@ class Plan:
         self._alone = inference and batch_size == 1 and not self._apart
         for variable, place in self._variables():
             self._table[place.slot] = variable.address
+        for place, array in compiled.slots:
+            self._table[place.slot] = array.ctypes.data
         self._count = np.array([self.chunks], np.int64)
         chunk_place = getattr(compiled.builder, "_chunk_count", None)
         if chunk_place is not None:
@@ -509,8 +513,13 @@ class Plan:
         self.team.run(Launch(section, self._table, control, None), alone=True)
 
     def _value(self, value: Value) -> Array:
-        found = self.compiled.builder.view(value)
-        assert found is not None
+        found = self._views.get(value)
+        if found is None:
+            found = self.compiled.builder.view(value)
+            assert found is not None
+            # What is fed, in whatever shape, has other memory in the next step.
+            if value.kind == "result" and not self.compiled.builder.place(value).root.external:
+                self._views[value] = found
         return found
 
     def _finish(self) -> dict[Value, Array]:
@@ -561,13 +570,11 @@ class Plan:
             row = self._arrays[compiled.parameters]
             row[: len(rates)] = rates
             row[1] = (optimizer.weight_decay or 0.0) * rates[0]
-            for place, array in compiled.slots:
-                self._table[place.slot] = array.ctypes.data
         compiled.builder.arrays, compiled.builder.feeds = self.array, given
         self._seed(given)
         self._run(given)
         values = self._finish()
-        finite = all(np.isfinite(values[node.output]) for node in compiled.builder.tail)
+        finite = all(math.isfinite(values[node.output]) for node in compiled.builder.tail)
         stepped = compiled.update is not None and not flag[0]
         if not stepped and finite:  # every gradient is in memory, none was used
             seen = [self._value(value) for value in compiled._tail_inputs] + self.gradients()

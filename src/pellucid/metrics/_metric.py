@@ -79,6 +79,10 @@ class Averaged(Metric):
 
     def _add(self, values: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> None:
         """Add values; one with more axes than its weight is averaged over those first."""
+        if isinstance(values, float) and isinstance(sample_weight, int):  # a step's mean loss
+            self.total += values * sample_weight
+            self.count += sample_weight
+            return
         array = np.asarray(values, np.float64)
         if sample_weight is None:
             self.total += float(_over(array, 1).sum())

@@ -275,13 +275,14 @@ class Trainer(Network):
         self.reset_metrics()
         logs = self._results()
         done = calls.batches_done(epoch)
+        variables = self.trainable_weights
         step = -1
         for step, batch in enumerate(batches):
             if step < done:
                 continue
             calls.on_train_batch_begin(step)
             try:
-                self._train_batch(feeding.weighted_by_class(batch, class_weight))
+                self._train_batch(feeding.weighted_by_class(batch, class_weight), variables)
                 logs = self._results()
             except NonFiniteError as error:
                 if not calls.handles_non_finite:
@@ -309,7 +310,7 @@ class Trainer(Network):
         """Take one training step on one batch; return loss and metrics since `reset_metrics`."""
         batch = feeding.weighted_by_class((x, y, sample_weight), class_weight)
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=True)
-        self._train_batch(batch)
+        self._train_batch(batch, self.trainable_weights)
         return self._returned(return_dict)
 
     def test_on_batch(
@@ -320,9 +321,8 @@ class Trainer(Network):
         self._test_batch((x, y, sample_weight))
         return self._returned(return_dict)
 
-    def _train_batch(self, batch: tuple[Any, ...]) -> None:
+    def _train_batch(self, batch: tuple[Any, ...], variables: Sequence[Variable]) -> None:
         inputs, targets, weights = self._feeds(batch)
-        variables = self.trainable_weights
         program = self._loss_program(True, weights, variables)
         feeds = [*inputs, *targets.values(), *weights.values()]
         found = train_step(program, feeds, len(targets), variables, self.optimizer, self._engine())
