@@ -70,7 +70,8 @@ def resize(
         fill_value,
     ):
         y = apply(op, y)
-    return y[0] if single else y
+    image: Array = y[0] if single else y
+    return image
 
 
 @function
@@ -85,7 +86,8 @@ def depth_to_space(x: npt.ArrayLike, block_size: int, data_format: str = "channe
                [3., 4.]], dtype=float32)
     """
     channels_last("depth_to_space", data_format)
-    return apply(DepthToSpace(block_size), *numbers(x))
+    y: Array = apply(DepthToSpace(block_size), *numbers(x))
+    return y
 
 
 @function
@@ -99,7 +101,8 @@ def space_to_depth(x: npt.ArrayLike, block_size: int, data_format: str = "channe
         array([[[[1., 2., 3., 4.]]]], dtype=float32)
     """
     channels_last("space_to_depth", data_format)
-    return apply(SpaceToDepth(block_size), *numbers(x))
+    y: Array = apply(SpaceToDepth(block_size), *numbers(x))
+    return y
 
 
 @function
@@ -128,10 +131,11 @@ def pad(
     width = _pad_width(pad_width, array.ndim)
     value = float(np.asarray(constant_values)) if given else 0.0
     if width and width[0] == (0, 0):
-        return apply(Pad(width[1:], mode, value), array)
-    if isinstance(array, Symbolic):
+        y: Array = apply(Pad(width[1:], mode, value), array)
+    elif isinstance(array, Symbolic):
         raise ArgumentError(f"pad: the batch cannot be padded, received pad_width {pad_width}.")
-    y: Array = apply(Pad(width, mode, value), array[np.newaxis])[0]
+    else:
+        y = apply(Pad(width, mode, value), array[np.newaxis])[0]
     return y
 
 
@@ -152,9 +156,9 @@ def rms_normalization(
         array([[0.2, 1.4]], dtype=float32)
     """
     op = RMSNormalization(_axis(axis), 1e-7 if epsilon is None else epsilon)
-    if scale is None:
-        return apply(op, *floats(x), None)
-    return apply(op, *floats(x, scale))
+    given = floats(x) if scale is None else floats(x, scale)
+    y: Array = apply(op, *given)
+    return y
 
 
 @function
@@ -176,7 +180,8 @@ def normalize(
     if order != 2:
         raise ArgumentError(f"normalize: order must be 2, received {order!r}.")
     op = UnitNormalization(_axis(axis), 1e-7 if epsilon is None else epsilon)
-    return apply(op, *floats(x))
+    y: Array = apply(op, *floats(x))
+    return y
 
 
 def _axis(axis: int | Sequence[int]) -> int | tuple[int, ...]:

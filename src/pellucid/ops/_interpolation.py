@@ -107,7 +107,7 @@ class Interpolation:
         """Return the weight of a cell at a distance of at least 0, not yet normalised."""
         radius = _RADIUS[self.method]
         if self.method == "bilinear":
-            return np.maximum(1 - distance, 0)
+            return np.asarray(np.maximum(1 - distance, 0))
         if self.method == "bicubic":
             a, d = self.cubic_coefficient, distance
             near = ((a + 2) * d - (a + 3)) * d * d + 1

@@ -132,7 +132,8 @@ def backward(b: Builder, group: Group) -> None:
         )
 
         def x_hat(i: Index, k: Index, n: int | None) -> Value:
-            return (source.load(i, n) - middle.load(k, n)) * spread.load(k, n)
+            found: Value = (source.load(i, n) - middle.load(k, n)) * spread.load(k, n)
+            return found
 
         def both(at: list[Index], k: Index, n: int | None) -> list[Value]:
             up = gradient.load(at[1], n)

@@ -106,7 +106,11 @@ def forward(b: Builder, group: Group) -> None:
         summand = next(given) if beta is not None else None
         for number, (i, j) in _rows(f, first, source_place, result):
             here, there = source + i, target + j
-            (total,) = _sums(f, size, 1, lambda k, n, here=here: [here.load(k, n)])
+
+            def plain(k: Index, n: int | None, here: Address = here) -> list[Value]:
+                return [here.load(k, n)]
+
+            (total,) = _sums(f, size, 1, plain)
             middle = total * (1 / size)
 
             def squares(

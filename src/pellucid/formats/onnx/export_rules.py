@@ -318,8 +318,8 @@ def _unit_normalization(g: Graph, op: UnitNormalization, x: Value) -> Form:
 
 def _local_response_normalization(g: Graph, op: LocalResponseNormalization, x: Value) -> Form:
     if op.size % 2:
-        settings = {"alpha": op.alpha, "beta": op.beta, "bias": op.bias}
-        return image(g.node("LRN", g.image(x), size=op.size, **settings))
+        y = g.node("LRN", g.image(x), size=op.size, alpha=op.alpha, beta=op.beta, bias=op.bias)
+        return image(y)
     # ONNX Runtime has no even sizes: a convolution of 1×1 adds up the neighbours.
     (channels,) = known(x.shape[3:])
     away = np.arange(channels) - np.arange(channels)[:, np.newaxis]
