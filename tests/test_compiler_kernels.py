@@ -345,9 +345,13 @@ def image_cases():
     from pellucid.ops.dense import Dense
     from pellucid.ops.depth_to_space import DepthToSpace
     from pellucid.ops.depthwise_conv2d import DepthwiseConv2D
+    from pellucid.ops.elementwise import Elementwise
+    from pellucid.ops.local_response_normalization import LocalResponseNormalization
     from pellucid.ops.prelu import PReLU
     from pellucid.ops.resize import Resize
+    from pellucid.ops.slice import Slice
     from pellucid.ops.space_to_depth import SpaceToDepth
+    from pellucid.ops.transpose import Transpose
 
     yield Conv2DTranspose((2, 2), "same"), (4, 5, 40), [(3, 3, 36, 40), (36,)]
     yield Conv2DTranspose((2, 1), ((1, 0), (0, 2)), (1, 0), groups=2), (4, 5, 40), [(3, 4, 9, 40)]
@@ -361,6 +365,11 @@ def image_cases():
     yield DepthToSpace(2, "CRD"), (3, 2, 4 * 18), []
     yield SpaceToDepth(2), (4, 6, 18), []
     yield PReLU(), (4, 5, 18), [(1, 1, 18)]
+    yield LocalResponseNormalization(5, 0.5), (4, 5, 37), []
+    yield Elementwise("erf"), (4, 5, 18), []
+    yield Transpose((0, 2, 1, 3)), (4, 5, 18), []
+    yield Transpose((0, 3, 1, 2)), (4, 5, 18), []
+    yield Slice((None, 1, None, 2), (None, None, None, 40), (1, 2, -1, 1)), (4, 5, 42), []
 
 
 @pytest.mark.parametrize("lanes", WIDTHS)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pellucid.compiler.ir import Function, Value
 
-__all__ = ["exp", "expm1", "log", "log1p_of_exp", "normal", "sigmoid", "tanh"]
+__all__ = ["erf", "exp", "expm1", "log", "log1p_of_exp", "normal", "sigmoid", "tanh"]
 
 
 def horner(f: Function, x: Value, coefficients: Sequence[float]) -> Value:
@@ -131,3 +131,18 @@ def normal(f: Function, x: Value) -> tuple[Value, Value]:
     )  # fmt: skip
     tail = series * w * power
     return f.select(x > 0.0, 1.0 - tail, tail), power * (1 / math.sqrt(2 * math.pi))
+
+
+def erf(f: Function, x: Value) -> Value:
+    """Return the error function: a polynomial in x² near 0, 2·Φ(x·√2) − 1 elsewhere.
+
+    The polynomial of degree 5 is the one whose largest relative error up to 0.75, 1.4e-9, is the
+    smallest.
+    """
+    series = horner(
+        f,
+        x * x,
+        [-6.7494810e-4, 5.1143416e-3, -2.6834622e-2, 1.1283377e-1, -3.7612620e-1, 1.1283791],
+    )
+    area, _ = normal(f, x * math.sqrt(2))
+    return f.select(f.intrinsic("fabs", x) < 0.75, x * series, area * 2.0 - 1.0)

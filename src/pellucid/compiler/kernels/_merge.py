@@ -8,12 +8,12 @@ loops. Floor: a load for each number of each tensor, and one store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
+from pellucid.compiler.kernels._strided import Steps, cells_along, joined, own_steps
 from pellucid.compiler.schedule import Place
 from pellucid.ops._operation import known
 
@@ -41,10 +41,6 @@ class Rule:
     sees: Literal["nothing", "others", "all"] = "all"
 
 
-Steps = tuple[int, ...]
-"""How far a tensor moves along each axis of the result."""
-
-
 def refusal(node: Node) -> str | None:
     """Return why there is no kernel for this node, or None."""
     rank = len(node.output.shape)
@@ -61,58 +57,15 @@ def refusal(node: Node) -> str | None:
     return None
 
 
-def _own_steps(place: Place) -> Steps:
-    """How far it is from cell to cell along each of a tensor's own axes."""
-    if len(place.shape) == 3:
-        return (place.row, place.shape[2], 1)
-    steps = [1]
-    for size in reversed(place.shape[1:]):
-        steps.append(steps[-1] * size)
-    return tuple(reversed(steps[: len(place.shape)]))
-
-
 def _steps(value: GraphValue | None, place: Place, shape: Sequence[int]) -> Steps:
     """How far a tensor moves along each axis of a result of `shape`, the batch left out."""
     assert value is not None
-    sizes, own = place.shape, _own_steps(place)
+    sizes, own = place.shape, own_steps(place)
     if value.variable is not None and len(sizes) > len(shape):
         sizes, own = sizes[1:], own[1:]
     missing = len(shape) - len(sizes)
     moved = [0 if size == 1 else step for size, step in zip(sizes, own, strict=True)]
     return (*(0,) * missing, *moved)
-
-
-def _joined(shape: Sequence[int], steps: Sequence[Steps]) -> list[tuple[int, Steps]]:
-    """Return (size, steps of all tensors) of each axis, those that go on in all tensors as one."""
-    axes: list[tuple[int, Steps]] = []
-    for axis, size in enumerate(shape):
-        moved = tuple(step[axis] for step in steps)
-        if size == 1 and len(shape) > 1:
-            continue
-        if axes and all(a == b * size for a, b in zip(axes[-1][1], moved, strict=True)):
-            axes[-1] = (axes[-1][0] * size, moved)
-        else:
-            axes.append((size, moved))
-    return axes or [(1, tuple(1 for _ in steps))]
-
-
-def _cells(
-    f: Function, axes: Sequence[tuple[int, Steps]]
-) -> Iterator[tuple[list[Index], int | None]]:
-    """Yield where each vector lies in every tensor, and its count.
-
-    What the caller writes for each pair becomes the body of loops.
-    """
-    *outer, (size, last) = axes
-    with ExitStack() as loops:
-        offsets: list[Index] = [0] * len(last)
-        for count, steps in outer:
-            i = loops.enter_context(f.each(count))
-            offsets = [
-                here + i * step if step else here for here, step in zip(offsets, steps, strict=True)
-            ]
-        for k, n in vectors_over(f, size):
-            yield [here + k if step else here for here, step in zip(offsets, last, strict=True)], n
 
 
 def _read(f: Function, source: Address, offset: Index, n: int | None, step: int) -> Value:
@@ -125,13 +78,13 @@ def merge_forward(b: Builder, group: Group, rule: Rule) -> None:
     parts = [b.place(value) for value in values]
     y = b.place(group.output)
     shape = known(group.output.shape[1:])
-    steps = [_own_steps(y), *(_steps(v, p, shape) for v, p in zip(values, parts, strict=True))]
-    axes = _joined(shape, steps)
+    steps = [own_steps(y), *(_steps(v, p, shape) for v, p in zip(values, parts, strict=True))]
+    axes = joined(shape, steps)
 
     def emit(f: Function) -> None:
         *sources, target = f.arguments
         last = axes[-1][1]
-        for offsets, n in _cells(f, axes):
+        for offsets, n in cells_along(f, axes):
             numbers = [
                 _read(f, source, i, n, step)
                 for source, i, step in zip(sources, offsets[1:], last[1:], strict=True)
@@ -160,12 +113,12 @@ def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
         looked = [k for k in range(-1, len(values)) if rule.sees == "all" or k not in (-1, i)]
         looked = [] if rule.sees == "nothing" else looked
         seen = [b.place(group.output if k < 0 else values[k]) for k in looked]
-        steps = [own, _own_steps(dy)]
+        steps = [own, own_steps(dy)]
         steps += [
-            _own_steps(p) if k < 0 else _steps(values[k], p, shape)
+            own_steps(p) if k < 0 else _steps(values[k], p, shape)
             for k, p in zip(looked, seen, strict=True)
         ]
-        axes = _joined(shape, steps)
+        axes = joined(shape, steps)
         spread = any(not step and size > 1 for size, step in zip(shape, own, strict=True))
 
         def emit(
@@ -182,7 +135,7 @@ def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
             if spread and not add:
                 for k, n in vectors_over(f, dx.size):
                     target.store(f.zero(), k, n)
-            for (there, *offsets), n in _cells(f, axes):
+            for (there, *offsets), n in cells_along(f, axes):
                 up = gradient.load(offsets[0], n)
                 found = {
                     k: _read(f, source, at, n, step)
