@@ -150,7 +150,56 @@ CASES = [
     LayerCase("RandomContrast", {"factor": [0.2, 0.4], "value_range": [-1, 1], "seed": 1}),
 ]
 
+ROWS_OF_VECTORS = ((2, 9, 4),)
+CASES += [
+    LayerCase("Conv1D", {"filters": 3, "kernel_size": 3}, ROWS_OF_VECTORS),
+    LayerCase(
+        "Conv1D",
+        {
+            "filters": 6,
+            "kernel_size": [2],
+            "strides": 2,
+            "padding": "same",
+            "groups": 2,
+            "activation": "relu",
+            "kernel_regularizer": "l2",
+        },
+        ROWS_OF_VECTORS,
+    ),
+    LayerCase(
+        "Conv1D",
+        {
+            "filters": 2,
+            "kernel_size": 3,
+            "padding": "causal",
+            "dilation_rate": 2,
+            "use_bias": False,
+        },
+        ROWS_OF_VECTORS,
+    ),
+    LayerCase("MaxPooling1D", {}, ROWS_OF_VECTORS),
+    LayerCase("MaxPooling1D", {"pool_size": 3, "strides": 2, "padding": "same"}, ROWS_OF_VECTORS),
+    LayerCase("AveragePooling1D", {"pool_size": 2}, ROWS_OF_VECTORS),
+    LayerCase("AveragePooling1D", {"pool_size": 4, "padding": "same"}, ROWS_OF_VECTORS),
+    LayerCase("GlobalMaxPooling1D", {}, ROWS_OF_VECTORS),
+    LayerCase("GlobalAveragePooling1D", {"keepdims": True}, ROWS_OF_VECTORS),
+    LayerCase("GlobalAveragePooling1D", {}, ROWS_OF_VECTORS),
+    LayerCase("ZeroPadding1D", {"padding": [0, 2]}, ROWS_OF_VECTORS),
+    LayerCase("ZeroPadding1D", {}, ROWS_OF_VECTORS),
+    LayerCase("Cropping1D", {"cropping": [1, 3]}, ROWS_OF_VECTORS),
+    LayerCase("UpSampling1D", {"size": 3}, ROWS_OF_VECTORS),
+    LayerCase("SpatialDropout1D", {"rate": 0.3}, ROWS_OF_VECTORS),
+    LayerCase("GaussianNoise", {"stddev": 0.2}),
+    LayerCase("GaussianDropout", {"rate": 0.2, "seed": 4}, ROWS),
+    LayerCase("AlphaDropout", {"rate": 0.3}),
+    LayerCase("AlphaDropout", {"rate": 0.3, "noise_shape": [None, 1, 1, 4], "seed": 2}),
+]
+
 RANDOM = {
+    "AlphaDropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "SpatialDropout1D",
     "Dropout",
     "SpatialDropout2D",
     "RandomFlip",

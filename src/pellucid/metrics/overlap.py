@@ -61,7 +61,7 @@ class IoU(Metric):
         self.sparse_y_true = sparse_y_true
         self.sparse_y_pred = sparse_y_pred
         self.axis = axis
-        super().__init__(name, dtype or "int")
+        super().__init__(name, dtype or "int32")
 
     def reset_state(self) -> None:
         """Forget all batches."""

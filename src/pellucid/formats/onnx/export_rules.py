@@ -39,6 +39,7 @@ from pellucid.ops.activation import Activation
 from pellucid.ops.average import Average
 from pellucid.ops.batch_normalization import BatchNormalization
 from pellucid.ops.concatenate import Concatenate
+from pellucid.ops.conv1d import Conv1D
 from pellucid.ops.conv2d import Conv2D
 from pellucid.ops.conv2d_transpose import Conv2DTranspose
 from pellucid.ops.cropping2d import Cropping2D
@@ -80,6 +81,27 @@ def _pair(sizes: Shape) -> Pair:
 
 def _conv2d(g: Graph, op: Conv2D, x: Value, kernel: Value, bias: Value | None = None) -> Form:
     return _convolution(g, op, x, kernel, bias, op.groups, _oihw)
+
+
+def _conv1d(g: Graph, op: Conv1D, x: Value, kernel: Value, bias: Value | None = None) -> Form:
+    (length,), (taps,) = known(x.shape[1:2]), known(kernel.shape[:1])
+    of_images = op.of_images
+    windows = Windows.over(
+        op.name, (length, 1), (taps, 1), of_images.strides, of_images.padding,
+        of_images.dilation_rate,
+    )  # fmt: skip
+    y = g.node(
+        "Conv",
+        g.image(x),
+        g.weight(kernel, lambda array: array.transpose(2, 1, 0)),
+        g.weight(bias),
+        kernel_shape=(taps,),
+        strides=(op.stride,),
+        dilations=(op.dilation_rate,),
+        pads=windows.padding[0],
+        group=op.groups,
+    )
+    return y, channels_first(3)
 
 
 def _depthwise_conv2d(
@@ -431,6 +453,7 @@ RULES: dict[str, Rule] = {
     "batch_normalization": _batch_normalization,
     "concatenate": _concatenate,
     "divide": _merge("Div"),
+    "conv1d": _conv1d,
     "conv2d": _conv2d,
     "conv2d_transpose": _conv2d_transpose,
     "cropping2d": _cropping2d,
