@@ -77,7 +77,7 @@ def _convolution(generator: np.random.Generator, kind: str, channels: int) -> la
 KINDS = (
     *("plain", "grouped", "dilated", "depthwise", "separable", "transposed"),
     *("max", "average", "batch", "layer", "upsample", "bilinear", "pad", "crop", "permute"),
-    *("dropout", "spatial", "prelu", "elu", "residual", "concatenate", "shared"),
+    *("dropout", "spatial", "prelu", "elu", "residual", "concatenate", "shared", "rows"),
     *("Multiply", "Maximum", "Minimum", "Subtract", "Average"),
     *("relu", "rescale", "softmax", "flip", "rotate", "contrast"),
     *("scaled", "chosen", "cut", "centred", "product", "elementary", "stacked"),
@@ -125,6 +125,10 @@ def _image_layer(generator: np.random.Generator, kind: str, x: Any) -> Any:
         size = [min(2, height), min(int(generator.integers(1, 4)), width)]
         stride = [int(n) for n in generator.integers(1, 3, 2)]
         return pool(size, strides=stride, padding=_pick(generator, ("valid", "same")))(x)
+    if kind == "rows":
+        row = layers.Reshape((height * width, channels))(x)
+        row = layers.Conv1D(channels, 3, padding=_pick(generator, ("same", "causal")))(row)
+        return layers.Reshape((height, width, channels))(row)
     if kind == "residual":
         branch = layers.Conv2D(channels, 3, padding="same", activation="tanh")(x)
         return layers.Add()([x, branch])

@@ -95,7 +95,7 @@ class AlphaDropout(Dropout):
     """Dropout for SELU: mean and variance stay as they are; the shape, any, is kept.
 
     In training, with probability `rate`, a number becomes f = −1.758, SELU's lowest; then all are
-    brought back: y = a · (x · mask + f · (1 − mask)) + b, with a = ((1 − rate) · (1 + rate · f²))^−½
+    brought back: y = a · (x · mask + f · (1 − mask)) + b, a being ((1 − rate) · (1 + rate · f²))^−½
     and b = −a · f · rate. Otherwise y = x.
 
     Args:
