@@ -75,6 +75,7 @@ _MAX_INTEGER = 2**53
 _MAX_LAYERS = 5000
 
 
+@functools.cache
 def known_layers() -> dict[str, type[Layer]]:
     """Return the layers that a file may name, by their Keras names."""
     from pellucid import layers

@@ -15,7 +15,7 @@ import numpy as np
 
 from pellucid.errors import ArgumentError, DataError, LoadError
 from pellucid.formats import keras_file
-from pellucid.formats._archive import read_file
+from pellucid.formats._archive import read_archive, read_file
 from pellucid.formats._atomic import atomic_write
 from pellucid.formats._kind import kind_of, require_weights
 from pellucid.formats._placing import Placed, WeightTable, fitting, put
@@ -106,6 +106,7 @@ def read_tensors(filepath: str | os.PathLike[str], data: bytes, kind: str) -> di
         return read_safetensors(data, str(filepath))[0]
     from pellucid.data.npz import read_npz
 
+    read_archive(data, (), str(filepath))  # refuses what would unpack to much more than the file
     try:
         arrays = read_npz(filepath)
     except DataError as error:

@@ -155,6 +155,16 @@ class Axis:
         positions = range(self.output)
         return [sum(cell is not None for _, cell in self.taps(i)) for i in positions]
 
+    def misses(self) -> bool:
+        """Return whether some window has no tap in the image, in a time that no size changes."""
+        reach = (self.window - 1) * self.dilation
+        if (self.output - 1) * self.stride - self.before >= self.size:
+            return True
+        if self.dilation <= self.size:
+            return self.before > reach
+        starts = range(-self.before, 0, self.stride)[: self.output]
+        return any(-start > reach or start % self.dilation >= self.size for start in starts)
+
     def counted(self) -> list[int]:
         """Return how many cells, padding included and overhang left out, each window covers."""
         end = self.size + self.after - self.overhang + self.before
@@ -222,7 +232,7 @@ class Windows:
 
     def require_cells(self, op: str) -> None:
         """Raise ShapeError if all taps of some window miss the image."""
-        if not all((*self.rows.inside(), *self.columns.inside())):
+        if self.rows.misses() or self.columns.misses():
             raise ShapeError(
                 f"{op}: with padding {self.padding} and dilation "
                 f"{(self.rows.dilation, self.columns.dilation)}, all taps of a window miss the "

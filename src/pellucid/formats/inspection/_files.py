@@ -52,7 +52,7 @@ def inspect_file(filepath: str | os.PathLike[str]) -> FileContents:
         "keras": lambda: inspect_keras(read_archive(data, _MEMBERS, where), where),
         "hdf5": lambda: inspect_hdf5(data, where),
         "safetensors": lambda: _safetensors(data, where),
-        "npz": lambda: _npz(filepath),
+        "npz": lambda: _npz(filepath, data),
     }
     if kind not in readers:
         return _not_read(kind, where)
@@ -93,10 +93,10 @@ def _safetensors(data: bytes, where: str) -> FileContents:
     return FileContents("safetensors", "safetensors", facts, arrays=_stored(tensors))
 
 
-def _npz(filepath: str | os.PathLike[str]) -> FileContents:
+def _npz(filepath: str | os.PathLike[str], data: bytes) -> FileContents:
     from pellucid.formats.weight_files import read_tensors
 
-    tensors = read_tensors(filepath, b"", "npz")
+    tensors = read_tensors(filepath, data, "npz")
     return FileContents("npz", "NumPy arrays (.npz)", arrays=_stored(tensors))
 
 
