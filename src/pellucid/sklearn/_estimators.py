@@ -398,9 +398,7 @@ class CNNClassifier(ClassifierMixin, _CNN):  # type: ignore[misc]  # scikit-lear
         )
         self.class_weight = class_weight
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on some of the data; the first call begins a new model.
 
         Nothing is held out for early stopping.
