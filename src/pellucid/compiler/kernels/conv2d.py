@@ -35,7 +35,10 @@ from pellucid.compiler.kernels._sweep import (
     bias_gradient,
     from_bias,
     normalised,
+    pack,
+    packing_pays,
     parts_of_sweep,
+    sums_waiting,
     sweep,
     to_image,
     to_pool,
@@ -173,6 +176,11 @@ def forward(b: Builder, group: Group) -> None:
     if fast:
         sizes = winograd_scratch(s, at_once)
         scratch = [b.extra(group, f"tiles {k}", (size,)) for k, size in enumerate(sizes)]
+    elif sums_waiting(b.target.width, s, unit):
+        scratch = [b.extra(group, "sums", (sums_waiting(b.target.width, s, unit),))]
+    packed = op.groups == 1 and not fast and packing_pays(b.target.width, s, unit)
+    if packed:
+        transformed = _packed(b, group, w, s, unit)
     parts = 1
     if not b.training and op.groups == 1:
         width = b.target.width
@@ -213,7 +221,9 @@ def forward(b: Builder, group: Group) -> None:
                 winograd(f, s, source, kernel, next(given), next(given), own_bias, finish, span)
             else:
                 start = from_bias(f, own_bias)
-                sweep(f, s, source, kernel + g * s.outputs, start, finish, unit, span)
+                waiting = next(given, None) if scratch else None
+                own_kernel = kernel + g * s.outputs
+                sweep(f, s, source, own_kernel, start, finish, unit, span, waiting, packed=packed)
 
     places = [p for p in (x, transformed or w, y, bias, winner) if p is not None]
     places += [*affine, *scratch]
@@ -251,6 +261,23 @@ def _transformed(b: Builder, group: Group, w: Place, at_once: int = 0) -> Place:
         count=lambda _: depth,
     )  # fmt: skip
     return u
+
+
+def _packed(b: Builder, group: Group, w: Place, s: Sweep, unit: tuple[int, int] = (1, 1)) -> Place:
+    """Return the place of the weights as `pack` leaves them."""
+    packed = b.schedule.place(f"{w.name} (by block)", w.shape, extent="whole")
+    each = s.run.depth
+
+    def emit(f: Function) -> None:
+        source, target, item, _ = f.arguments
+        with f.each(each) as k:
+            pack(f, s, source, target, item * each + k, unit)
+
+    key = ("pack_weights", s, unit)
+    b.schedule.add(
+        group.layer, key, "item", [w, packed], [packed], emit, count=lambda _: s.run.total // each
+    )
+    return packed
 
 
 def _inputs_by_tile(
@@ -522,6 +549,12 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
         turned = _transformed(b, group, turned)
     sizes = winograd_scratch(whole) if fast else ()
     scratch = [b.extra(group, f"gradient tiles {k}", (size,)) for k, size in enumerate(sizes)]
+    packed = not fast and op.groups == len(pairs) == 1 and packing_pays(b.target.width, whole)
+    if packed:
+        turned = _packed(b, group, turned, whole)
+    sums = 0 if fast else max(sums_waiting(b.target.width, image(*pair)) for pair in pairs)
+    if sums:
+        scratch = [b.extra(group, "gradient sums", (sums,))]
 
     def emit(f: Function) -> None:
         gradient, weights, target, *tiles = f.arguments
@@ -542,7 +575,9 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
                 source = gradient + (r.offset * dz.row + q.offset * filters) + g * o
                 first = weights + (r.first * kw + q.first) * filters * c + g * (o * c)
                 finish = to_image(f, s, here, lambda value: value, add=add)
-                sweep(f, s, source, first, from_bias(f, None), finish)
+                waiting = tiles[0] if sums_waiting(b.target.width, s) else None
+                start = from_bias(f, None)
+                sweep(f, s, source, first, start, finish, waiting=waiting, packed=packed)
 
     key = ("conv2d_data", dz.layout, dx.layout, kernel.shape, op, add)
     macs = math.prod(dz.shape) * kh * kw * c
