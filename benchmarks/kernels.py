@@ -11,10 +11,10 @@ with `--direct` that form is used throughout. The peak is that of multiply-adds 
 from __future__ import annotations
 
 import argparse
-import math
 
 import numpy as np
 
+from pellucid.compiler import plan
 from pellucid.compiler.kernels import conv2d
 from pellucid.compiler.plan import Compiled, Plan
 from pellucid.compiler.report import lines
@@ -28,9 +28,11 @@ SHAPES = (
     *((10, 256, 256), (7, 256, 256), (7, 512, 512)),
 )
 """Side of the image, input channels, output channels."""
+CHUNK = 4
+"""So many samples, in one chunk of the batch, as they are in a batch of 32."""
 
 
-def convolution(side: int, channels: int, filters: int, batch: int) -> Plan:
+def convolution(side: int, channels: int, filters: int) -> Plan:
     """Return the plan of a training step of one convolution with 'same' padding."""
     rng = np.random.default_rng(0)
     g = Tracer(True)
@@ -40,13 +42,13 @@ def convolution(side: int, channels: int, filters: int, batch: int) -> Plan:
     goal = g.input(y.shape, "goal", "target")
     loss = g.apply(WeightedMean(), g.apply(MeanSquaredError(), y, goal), None)
     program = g.program([x, goal], [loss])
-    return Plan(Compiled(program, [kernel], wanted=[x]), batch)
+    return Plan(Compiled(program, [kernel], wanted=[x]), CHUNK)
 
 
-def shares(plan: Plan, repeats: int) -> dict[str, tuple[str, float]]:
+def shares(step: Plan, repeats: int) -> dict[str, tuple[str, float]]:
     """Return the kernel and its share of the peak, for each pass."""
     found = {}
-    for line in lines(plan, repeats=repeats):
+    for line in lines(step, repeats=repeats):
         if line.share and line.kernel.startswith("conv2d"):
             kind = "weights" if "weights" in line.kernel else "data"
             forward = line.kernel in ("conv2d", "conv2d_winograd") and "forward" not in found
@@ -59,20 +61,22 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--direct", action="store_true", help="without Winograd's form")
-    parser.add_argument("--repeats", type=int, default=60)
+    parser.add_argument("--repeats", type=int, default=30)
     options = parser.parse_args(arguments)
     if options.direct:
-        conv2d.winograd_pays = lambda *_: False
+        conv2d.winograd_pays = conv2d.winograd_weights_pay = lambda *_: False
+    plan.chunk_size = lambda *_: CHUNK
     passes = ("forward", "data", "weights")
     print(f"{'shape':>18}" + "".join(f"{name:>14}" for name in passes))
     for side, channels, filters in SHAPES:
-        batch = max(1, min(8, math.ceil(2e8 / (side * side * 9 * channels * filters))))
-        found = shares(convolution(side, channels, filters, batch), options.repeats)
+        found = shares(convolution(side, channels, filters), options.repeats)
         cells = []
         for name in passes:
             kernel, share = found[name]
             cells.append(f"{share:.0%}{' (W)' if 'winograd' in kernel else ''}")
-        print(f"{side}×{side}×{channels} → {filters}".rjust(18) + "".join(f"{c:>14}" for c in cells))
+        print(
+            f"{side}×{side}×{channels} → {filters}".rjust(18) + "".join(f"{c:>14}" for c in cells)
+        )
     print("(W): Winograd's form, counted in the products of the direct one")
 
 

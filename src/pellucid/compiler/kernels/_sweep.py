@@ -35,6 +35,7 @@ __all__ = [
     "sums_waiting",
     "sweep",
     "weight_gradient",
+    "weights_are_small",
 ]
 
 
@@ -79,6 +80,12 @@ class Tile:
 
 PANEL = 300_000
 """How many bytes of weights stay in a core's second-level cache while tiles go past them."""
+
+WAITING = 150_000
+"""How many bytes of sums may wait there besides."""
+
+SMALL_WEIGHTS = 2**18
+"""How many bytes of weights stay in a core's second-level cache beside an image."""
 
 BLOCKS = 8
 """So many parts are enough for a few threads: each reads the weights of its block once more."""
@@ -232,7 +239,7 @@ def rows_of_tiles(s: Sweep, tile: Tile, unit: tuple[int, int] = (1, 1)) -> int:
 
 def weights_are_small(s: Sweep) -> bool:
     """Whether every thread may read all weights: they stay in the second-level cache."""
-    return 4 * s.run.total * s.outputs <= 2**18
+    return 4 * s.run.total * s.outputs <= SMALL_WEIGHTS
 
 
 def parts_of_sweep(width: Width, s: Sweep, unit: tuple[int, int] = (1, 1)) -> int:
@@ -256,7 +263,7 @@ def cuts(width: Width, s: Sweep, unit: tuple[int, int] = (1, 1)) -> tuple[int, i
     each = 4 * s.run.depth * tile.vectors * width.lanes
     waiting = 4 * s.rows * s.columns * tile.vectors * width.lanes
     again = s.rows * s.columns > tile.rows * tile.columns
-    if each * rows.count * columns.count <= PANEL or waiting > PANEL // 2 or not again:
+    if each * rows.count * columns.count <= PANEL or waiting > WAITING or not again:
         return 1, 1
     return rows.count, columns.count if each * columns.count > PANEL else 1
 

@@ -43,6 +43,7 @@ from pellucid.compiler.kernels._sweep import (
     to_image,
     to_pool,
     weight_gradient,
+    weights_are_small,
 )
 from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
@@ -58,10 +59,11 @@ from pellucid.compiler.kernels._winograd import (
     winograd_pays,
     winograd_scratch,
     winograd_weight_gradient,
+    winograd_weights_pay,
 )
 from pellucid.compiler.kernels.activation import gated
 from pellucid.compiler.kernels.batch_normalization import folded
-from pellucid.compiler.schedule import CELLS, NO_FRAME, Frame, Place, span_of
+from pellucid.compiler.schedule import CELLS, NO_FRAME, Frame, Place, Split, span_of
 from pellucid.ops._window import Axis, Windows
 from pellucid.ops.average_pool2d import AveragePool2D
 from pellucid.ops.conv2d import Conv2D
@@ -439,21 +441,25 @@ def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
     assert isinstance(op, Conv2D)
     s = _geometry(group, x, dz.row)
     corner = _corner(group, x)
-    if op.groups == 1 and winograd_pays(b.target.width, s, op.strides):
+    if op.groups == 1 and winograd_weights_pay(b.target.width, s, op.strides):
         _weights_by_tile(b, group, s, corner, x, dz)
         return
     total = b.collect(group.node.inputs[1])
     per_group = total.shape[2]
+    # Large sums are read and written once for a chunk of the batch, not once for each sample.
+    together = not weights_are_small(s)
 
     def emit(f: Function) -> None:
-        image, gradient, target = f.arguments
+        image, gradient, target = f.arguments[:3]
+        samples = (f.arguments[3], x.stride, dz.stride) if together else (1, 0, 0)
         with f.each(op.groups) as g:
             here = image + corner + g * per_group
-            weight_gradient(f, s, here, gradient + g * s.outputs, target + g * s.outputs, 1, 0, 0)
+            weight_gradient(f, s, here, gradient + g * s.outputs, target + g * s.outputs, *samples)
 
-    key = ("conv2d_weights", s, corner, op.groups)
+    key = ("conv2d_weights", s, corner, op.groups, together and (x.stride, dz.stride))
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
-    b.schedule.add(group.layer, key, "sample", [x, dz, total], [total], emit, macs=macs)
+    how: Split = "range" if together else "sample"
+    b.schedule.add(group.layer, key, how, [x, dz, total], [total], emit, macs=macs)
 
 
 def _weights_by_tile(b: Builder, group: Group, s: Sweep, corner: int, x: Place, dz: Place) -> None:
