@@ -283,11 +283,20 @@ def test_any_activation_is_taken_along_in_inference(function) -> None:
 
 
 @pytest.mark.parametrize("lanes", WIDTHS)
-@pytest.mark.parametrize("name", ["add", "multiply", "divide"])
 @pytest.mark.parametrize(
-    "shape", [(18,), (1, 1, 1, 18), (4, 1, 1), (5, 18), (4, 5, 1), ()], ids=str
+    ("name", "shape"),
+    [
+        ("add", (18,)),
+        ("add", ()),
+        ("multiply", (1, 1, 1, 18)),
+        ("multiply", (4, 1, 1)),
+        ("divide", (5, 18)),
+        ("divide", (4, 5, 1)),
+        ("subtract", (18,)),
+        ("maximum", (4, 1, 1)),
+    ],
 )
-def test_weights_are_spread_over_images(shape, name, lanes) -> None:
+def test_weights_are_spread_over_images(name, shape, lanes) -> None:
     rng = np.random.default_rng(3)
     arrays = [("x", rng.uniform(0.5, 2, (3, 4, 5, 18))), ("gamma", rng.uniform(0.5, 2, shape))]
     op = operations()[name]()
