@@ -19,10 +19,10 @@ With the kernel's extent e = (K − 1)·d + 1 along an axis, the output's size i
 
 where explicit padding says how many rows and columns are cut off on each side.
 
-| tensor | shape                    |
+| tensor | shape                   |
 |--------|-------------------------|
 | x      | (N, H, W, C)            |
-| kernel | (KH, KW, O / groups, C)  |
+| kernel | (KH, KW, O / groups, C) |
 | bias   | (O,), may be left out   |
 | y      | (N, OH, OW, O)          |
 

@@ -6,10 +6,10 @@
 for a block of b × b pixels: a run of channels for each pixel of the block (DCR: depth, column,
 row), or a run of the block's pixels for each channel (CRD: column, row, depth).
 
-| tensor | shape              |
-|--------|--------------------|
-| x      | (N, H, W, b·b·C)   |
-| y      | (N, H·b, W·b, C)   |
+| tensor | shape            |
+|--------|------------------|
+| x      | (N, H, W, b·b·C) |
+| y      | (N, H·b, W·b, C) |
 
 Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
 Convolutional Neural Network", CVPR, 2016; DCR is TensorFlow's and Keras' order, CRD PyTorch's

@@ -7,11 +7,11 @@ has one mean and one biased variance, Σ (x − mean)² / m; γ and β are those
 group for each channel (groups = −1) this is instance normalisation; with a single one it is layer
 normalisation over the whole sample. Nothing depends on the rest of the batch.
 
-| tensor              | shape                           |
-|---------------------|---------------------------------|
-| x                   | any of rank ≥ 2, (N, …, C)      |
+| tensor              | shape                              |
+|---------------------|------------------------------------|
+| x                   | any of rank ≥ 2, (N, …, C)         |
 | gamma (γ), beta (β) | (C,), each of them may be left out |
-| y                   | as x                            |
+| y                   | as x                               |
 
 Source: Wu and He, "Group Normalization", ECCV, 2018; Ulyanov, Vedaldi, Lempitsky, "Instance
 Normalization: The Missing Ingredient for Fast Stylization", arXiv:1607.08022, 2016.

@@ -15,10 +15,10 @@ which cell of x is there: for n = 4, written a b c d,
 
 A number below 0 cuts off so many cells, before anything is added.
 
-| tensor | shape                               |
-|--------|-------------------------------------|
-| x      | (N, …)                              |
-| y      | (N, …), each size + before + after  |
+| tensor | shape                              |
+|--------|------------------------------------|
+| x      | (N, …)                             |
+| y      | (N, …), each size + before + after |
 
 Source: the functions of this name in NumPy and Keras, and the ONNX operator Pad.
 """

@@ -5,11 +5,11 @@
 with one mean for each group of the m numbers that differ only in their place along `axis`. Unlike
 layer normalisation it does not shift.
 
-| tensor    | shape                                       |
-|-----------|---------------------------------------------|
-| x         | any of rank ≥ 2                             |
-| gamma (γ) | x's sizes along `axis`, may be left out     |
-| y         | as x                                        |
+| tensor    | shape                                   |
+|-----------|-----------------------------------------|
+| x         | any of rank ≥ 2                         |
+| gamma (γ) | x's sizes along `axis`, may be left out |
+| y         | as x                                    |
 
 Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", NeurIPS, 2019.
 """

@@ -5,10 +5,10 @@
 
 for a block of b × b pixels: it undoes `depth_to_space` of the same block and order.
 
-| tensor | shape              |
-|--------|--------------------|
-| x      | (N, H·b, W·b, C)   |
-| y      | (N, H, W, b·b·C)   |
+| tensor | shape            |
+|--------|------------------|
+| x      | (N, H·b, W·b, C) |
+| y      | (N, H, W, b·b·C) |
 
 Source: Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
 Convolutional Neural Network", CVPR, 2016; DCR is the order of TensorFlow, Keras and ONNX, CRD
