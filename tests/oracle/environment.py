@@ -76,9 +76,12 @@ class Oracle:
         environment = os.environ | {
             "KERAS_BACKEND": "jax",
             "JAX_PLATFORMS": "cpu",
-            # The models are tiny and each is compiled once: compiling takes all the time.
+            # The models are tiny and each is compiled once: compiling takes all the time. And no
+            # processor with fused multiply-adds: JAX tells where a maximum came from by comparing
+            # numbers, which XLA may make twice, rounded in two ways; the gradient is lost then.
             "XLA_FLAGS": "--xla_backend_optimization_level=0 "
-            "--xla_llvm_disable_expensive_passes=true",
+            "--xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
+            "--xla_cpu_max_isa=AVX",
             "KERAS_HOME": self._folder.name,
             "PYTHONWARNINGS": "ignore",
         }

@@ -321,7 +321,7 @@ class Builder:
         if place not in self._gradients:
             self._gradients[place] = self.schedule.place(f"d {place.name}", place.shape)
         gradient = self._gradients[place]
-        gradient.keep = gradient.keep or value in self.wanted
+        gradient.keep = gradient.keep or any(self.place(v).root is place for v in self.wanted)
         add = gradient in self._written
         self._written.add(gradient)
         return self.schedule.view(gradient, known(value.shape[1:])), add

@@ -69,13 +69,7 @@ from pellucid.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
-from pellucid.layers.preprocessing import (
-    RandomBrightness,
-    RandomContrast,
-    RandomFlip,
-    Rescaling,
-    Resizing,
-)
+from pellucid.layers.preprocessing import RandomContrast, RandomFlip, Rescaling, Resizing
 from pellucid.layers.random_transforms import RandomRotation, RandomTranslation, RandomZoom
 from pellucid.layers.reshaping import (
     Cropping2D,
@@ -139,7 +133,6 @@ __all__ = [
     "PReLU",
     "Permute",
     "RMSNormalization",
-    "RandomBrightness",
     "RandomContrast",
     "RandomFlip",
     "RandomRotation",

@@ -273,21 +273,17 @@ class Trainer(Network):
         class_weight: Mapping[int, float] | None,
     ) -> Logs:
         self.reset_metrics()
+        logs = self._results()
         done = calls.batches_done(epoch)
         variables = self.trainable_weights
-        programs: dict[tuple[int, ...], Program] = {}
-        watched = calls.watches_batches  # else nobody reads what they are told after each
-        logs: Logs | None = None
         step = -1
         for step, batch in enumerate(batches):
             if step < done:
                 continue
-            if watched:
-                calls.on_train_batch_begin(step)
+            calls.on_train_batch_begin(step)
             try:
-                given = feeding.weighted_by_class(batch, class_weight)
-                self._train_batch(given, variables, programs)
-                logs = self._results() if watched else None
+                self._train_batch(feeding.weighted_by_class(batch, class_weight), variables)
+                logs = self._results()
             except NonFiniteError as error:
                 if not calls.handles_non_finite:
                     raise NonFiniteError(
@@ -296,13 +292,12 @@ class Trainer(Network):
                         f"this step. A lower learning rate, clipnorm=1.0 or scaled inputs may help."
                     ) from None
                 logs = {"loss": float("nan")}
-            if watched:
-                calls.on_train_batch_end(step, logs)
+            calls.on_train_batch_end(step, logs)
             if self.stop_training:
                 break
         if step < 0:
             raise DataError("fit: the data has no batches.")
-        return logs if logs and not np.isfinite(logs["loss"]) else self._results()
+        return self._results() if np.isfinite(logs["loss"]) else logs
 
     def train_on_batch(
         self,
@@ -315,7 +310,7 @@ class Trainer(Network):
         """Take one training step on one batch; return loss and metrics since `reset_metrics`."""
         batch = feeding.weighted_by_class((x, y, sample_weight), class_weight)
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=True)
-        self._train_batch(batch, self.trainable_weights, {})
+        self._train_batch(batch, self.trainable_weights)
         return self._returned(return_dict)
 
     def test_on_batch(
@@ -326,18 +321,9 @@ class Trainer(Network):
         self._test_batch((x, y, sample_weight))
         return self._returned(return_dict)
 
-    def _train_batch(
-        self,
-        batch: tuple[Any, ...],
-        variables: Sequence[Variable],
-        programs: dict[tuple[int, ...], Program],
-    ) -> None:
-        """Take a step; `programs` keeps those found, by the outputs that have sample weights."""
+    def _train_batch(self, batch: tuple[Any, ...], variables: Sequence[Variable]) -> None:
         inputs, targets, weights = self._feeds(batch)
-        weighted = tuple(weights)
-        if weighted not in programs:
-            programs[weighted] = self._loss_program(True, weights, variables)
-        program = programs[weighted]
+        program = self._loss_program(True, weights, variables)
         feeds = [*inputs, *targets.values(), *weights.values()]
         found = train_step(program, feeds, len(targets), variables, self.optimizer, self._engine())
         self._record(found, len(inputs[0]), targets, weights)

@@ -110,8 +110,7 @@ class CosineSimilarity(Operation):
 
 
 def _length(values: Array) -> Array:
-    lengths = np.sqrt(np.square(values).sum(axis=-1, keepdims=True))
-    return np.asarray(np.maximum(lengths, EPSILON))
+    return np.maximum(np.sqrt(np.square(values).sum(axis=-1, keepdims=True)), EPSILON)
 
 
 def _shares(cell: tuple[int, ...], prediction: Array, targets: Array) -> tuple[Constant, Constant]:

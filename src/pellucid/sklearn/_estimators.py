@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
@@ -92,7 +92,7 @@ class _CNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
     # Fitting.
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> _CNN:
         """Train a new model; with `warm_start`, train the last one further.
 
         Args:
@@ -117,7 +117,7 @@ class _CNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         new: bool,
         partial: bool = False,
         classes: Any = None,
-    ) -> Self:
+    ) -> _CNN:
         self._check_arguments()
         X, y = self._validated(X, y, reset=new)
         weights = self._weights(sample_weight, X)
@@ -398,7 +398,9 @@ class CNNClassifier(ClassifierMixin, _CNN):  # type: ignore[misc]  # scikit-lear
         )
         self.class_weight = class_weight
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> CNNClassifier:
         """Train for one epoch on some of the data; the first call begins a new model.
 
         Nothing is held out for early stopping.
@@ -496,7 +498,7 @@ class CNNRegressor(RegressorMixin, _CNN):  # type: ignore[misc]  # scikit-learn 
 
     _numeric = True
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> CNNRegressor:
         """Train for one epoch on some of the data; the first call begins a new model.
 
         Nothing is held out for early stopping.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Function, vectors_over
+from pellucid.compiler.ir import Function, Index, vectors_over
 from pellucid.compiler.kernels._softmax import exponentials
-from pellucid.compiler.schedule import UnsupportedError
-from pellucid.ops._operation import known
+from pellucid.compiler.schedule import NO_FRAME, Place
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -29,21 +29,18 @@ def refusal(node: Node) -> str | None:
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
     x, y = b.place(group.node.inputs[0]), b.place(group.output)
-    if x.frame != y.frame:
-        raise UnsupportedError("softmax next to a convolution with padding")
-    *outer, classes = known(group.output.shape[1:])
-    rows = math.prod(outer)
+    classes = x.shape[-1]
 
     def emit(f: Function) -> None:
         source, target = f.arguments
-        with f.each(rows) as r:
-            here = target + r * classes
-            _, total = exponentials(f, source + r * classes, here, classes)
+        for begin, end in _rows(f, x, y):
+            here = target + end
+            _, total = exponentials(f, source + begin, here, classes)
             share = f.splat(f.constant(1.0, "float") / total)
             for i, n in vectors_over(f, classes):
                 here.store(here.load(i, n) * share, i, n)
 
-    b.schedule.add(group.layer, ("softmax", rows, classes), "sample", [x, y], [y], emit)
+    b.schedule.add(group.layer, ("softmax", x.layout, y.layout), "sample", [x, y], [y], emit)
 
 
 def backward(b: Builder, group: Group) -> None:
@@ -52,20 +49,22 @@ def backward(b: Builder, group: Group) -> None:
         return
     dy, y = b.gradient(group.output), b.place(group.output)
     dx, add = b.claim(group.node.inputs[0])
-    *outer, classes = known(group.output.shape[1:])
-    rows = math.prod(outer)
+    classes = y.shape[-1]
 
     def emit(f: Function) -> None:
         gradient, output, target = f.arguments
-        with f.each(rows) as r:
-            g, p, d = gradient + r * classes, output + r * classes, target + r * classes
+        for places in _rows(f, dy, y, dx):
+            g, p, d = gradient + places[0], output + places[1], target + places[2]
             whole, rest = divmod(classes, f.lanes)
             total = f.zero()
             if whole:
                 (total,) = f.carry(
-                    whole, [total],
-                    lambda i, acc: [f.fma(g.load(i * f.lanes), p.load(i * f.lanes), acc[0])],
-                )  # fmt: skip
+                    whole,
+                    [total],
+                    lambda i, acc, g=g, p=p: [
+                        f.fma(g.load(i * f.lanes), p.load(i * f.lanes), acc[0])
+                    ],
+                )
             if rest:
                 total = f.fma(g.load(whole * f.lanes, rest), p.load(whole * f.lanes, rest), total)
             mean = f.splat(f.sum(total))
@@ -73,5 +72,21 @@ def backward(b: Builder, group: Group) -> None:
                 value = p.load(i, n) * (g.load(i, n) - mean)
                 d.store(value + d.load(i, n) if add else value, i, n)
 
-    key = ("softmax_gradient", rows, classes, add)
+    key = ("softmax_gradient", dy.layout, y.layout, dx.layout, add)
     b.schedule.add(group.layer, key, "sample", [dy, y, dx], [dx], emit)
+
+
+def _rows(f: Function, *places: Place) -> Iterator[list[Index]]:
+    """Yield where each row of classes begins in every place; frames are left out."""
+    framed = next((place for place in places if place.frame != NO_FRAME), None)
+    if framed is None:
+        *outer, classes = places[0].shape
+        with f.each(math.prod(outer)) as r:
+            yield [r * classes] * len(places)
+        return
+    height, width, classes = framed.shape
+    with f.each(height) as i, f.each(width) as j:
+        yield [
+            i * (width * classes if place.frame == NO_FRAME else place.row) + j * classes
+            for place in places
+        ]
