@@ -193,6 +193,19 @@ def test_convolution_with_what_follows(shape, function, pool, lanes) -> None:
 
 
 @pytest.mark.parametrize("lanes", WIDTHS)
+@pytest.mark.parametrize("panel", [1000, 20_000])
+@pytest.mark.parametrize("shape", [SHAPES[1], SHAPES[2], SHAPES[-1]], ids=str)
+def test_large_weights_lie_by_block_and_their_sums_are_cut(shape, panel, lanes, monkeypatch):
+    from pellucid.compiler.kernels import _sweep
+
+    monkeypatch.setattr(_sweep, "PANEL", panel)
+    monkeypatch.setattr(_sweep, "SMALL_WEIGHTS", 1000)
+    size, channels, filters, window, options = shape
+    op, arrays = conv_case(size, channels, filters, window, **options)
+    check(lambda g, x, kernel, bias: g.apply(op, x, kernel, bias), arrays, lanes)
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
 @pytest.mark.parametrize("pool", [False, True])
 @pytest.mark.parametrize("channels", [3, 32])
 def test_stored_statistics_are_folded_into_the_convolution(channels, pool, lanes) -> None:

@@ -388,10 +388,12 @@ def test_threads_are_as_many_as_asked(monkeypatch) -> None:
 
 def test_a_model_shows_its_plan_and_its_machine_code() -> None:
     model, _, _ = trained(MODELS["headline"], OPTIMIZERS["adam"], "auto", steps=1)
-    weights = model.get_weights()
+    before = [a.copy() for a in [*model.get_weights(), *(v for _, v in model.optimizer.variables)]]
     assert "of peak" in model.plan(8)
-    assert "adam" in model.plan(8, training=True)
-    for a, b in zip(weights, model.get_weights(), strict=True):
+    shown = model.plan(8, training=True)
+    assert "dense_weights_adam" in shown
+    after = [*model.get_weights(), *(v for _, v in model.optimizer.variables)]
+    for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(a, b)
     plan = engine.plan_for(model.program(), 8)
     assert plan is not None

@@ -16,6 +16,7 @@ from pellucid import layers
 
 pytest.importorskip("llvmlite")
 from pellucid.compiler import engine, runtime, target
+from pellucid.compiler.kernels import _sweep
 from test_compiler_plan import ENVIRONMENT, headline
 
 
@@ -57,7 +58,10 @@ def lanes(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("lanes")
-def test_images_taken_apart_have_the_bits_of_whole_ones(monkeypatch) -> None:
+@pytest.mark.parametrize("panel", [20_000, 300_000])
+def test_images_taken_apart_have_the_bits_of_whole_ones(panel, monkeypatch) -> None:
+    monkeypatch.setattr(_sweep, "PANEL", panel)
+    monkeypatch.setattr(_sweep, "SMALL_WEIGHTS", panel)
     keras.utils.set_random_seed(3)
     model = network()
     for weight in model.weights:

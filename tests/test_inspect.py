@@ -118,6 +118,32 @@ def test_bfloat16_is_told(tmp_path):
     assert (array["dtype"], array["high"], array["non_finite"]) == ("bfloat16", 1.0, 1)
 
 
+def test_an_onnx_file(network, tmp_path):
+    path = tmp_path / "m.onnx"
+    network.export(path)
+    answer = inspected(path)
+    assert answer["kind"] == "onnx"
+    assert answer["facts"]["written by"] == f"pellucid {pellucid.__version__}"
+    assert answer["facts"]["inputs"].endswith("(batch, 8, 8, 1)")
+    assert {"Conv", "Gemm", "Softmax"} <= {layer["type"] for layer in answer["layers"]}
+    assert [2, 1, 3, 3] in [array["shape"] for array in answer["arrays"]]
+    assert any(array["non_finite"] for array in answer["arrays"])
+
+
+def test_arrays_of_an_onnx_file_in_another_file_are_left_there(tmp_path, monkeypatch):
+    import onnx
+
+    tensor = onnx.TensorProto(name="w", dims=[4], data_type=1, data_location=1)
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    node = onnx.helper.make_node("Unheard", ["w"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", [], [], [tensor])
+    path = tmp_path / "m.onnx"
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    (array,) = inspected(path)["arrays"]
+    assert "mean" not in array
+    assert "in another" in run("inspect", path).out
+
+
 class Evil:
     def __reduce__(self):
         return (eval, ("1/0",))

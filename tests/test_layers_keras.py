@@ -147,6 +147,8 @@ AUGMENTATIONS = [
     ),
     ("RandomContrast", {"factor": 0.5, "value_range": (0, 1)}, {"factors": SHARES + 1}),
     ("RandomContrast", {"factor": 0.5, "value_range": (-0.5, 0.5)}, {"factors": SHARES + 1}),
+    ("RandomBrightness", {"factor": 1.0, "value_range": (0, 1)}, {"deltas": SHARES}),
+    ("RandomBrightness", {"factor": 1.0, "value_range": (-0.5, 1.5)}, {"deltas": SHARES}),
 ]
 
 

@@ -52,6 +52,11 @@ def augment(arrays, settings):
         transformation = {"rotation_matrix": np.asarray(matrix, "float32")}
     elif kind == "RandomFlip":
         transformation = {"flips": arrays["flips"][:, None, None, None] <= 0.5}
+    elif kind == "RandomBrightness":
+        low, high = layer.value_range
+        transformation = {
+            "rgb_delta": (arrays["deltas"] * (high - low))[:, None, None, None].astype("float32")
+        }
     else:
         factors = arrays["factors"][:, None, None, None]
         transformation = {"contrast_factor": factors.astype("float32")}

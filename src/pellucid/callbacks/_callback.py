@@ -146,6 +146,16 @@ class CallbackList(Callback):
         """Whether one of the callbacks deals with a loss that is not finite."""
         return any(callback.handles_non_finite for callback in self.callbacks)
 
+    @property
+    def watches_batches(self) -> bool:
+        """Whether one of the callbacks does something before or after a training batch."""
+        names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+        return any(
+            getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
+            for callback in self.callbacks
+            for name in names
+        )
+
     def set_params(self, params: Logs) -> None:
         """Tell every callback how training was called."""
         super().set_params(params)

@@ -47,9 +47,16 @@ def command(file: str) -> None:
     facts |= _totals(found)
     width = max(map(len, facts))
     for name, value in facts.items():
-        indent = " " * (width + 2)
         text = harmless(f"{name:<{width}}  {value}")
-        out.line(fill(text, out.console.width, subsequent_indent=indent))
+        out.line(
+            fill(
+                text,
+                out.console.width,
+                subsequent_indent=" " * (width + 2),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
     if found.advice:
         out.line(f"\n{found.advice}")
     weights = [row for row in rows if not row[0].state]

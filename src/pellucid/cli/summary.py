@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from pellucid.cli._output import Output, json_option, quiet_option
+
+if TYPE_CHECKING:
+    from pellucid.layers import Layer
 
 __all__ = ["command"]
 
@@ -27,19 +32,19 @@ def command(model: str) -> None:
     layers = [
         {
             "name": layer.name,
-            "type": type(layer).__name__,
-            "output_shape": list(layer.calls[0].outputs.shape) if layer.calls else None,
+            "type": layer.kind,
+            "output_shape": _shape(layer),
             "parameters": layer.count_params(),
-            "multiply_adds": work.get(layer.name, 0),
+            "multiply_adds": work.get(layer.name, 0) if work else None,
         }
-        for layer in network.layers
+        for layer in network.operations
     ]
     out.data(
         {
             "name": network.name,
             "input_shape": list(network.input_shape),
             "parameters": network.count_params(),
-            "multiply_adds": sum(work.values()),
+            "multiply_adds": sum(work.values()) if work else None,
             "layers": layers,
             "preprocessing": network.preprocessing,
         }
@@ -51,3 +56,13 @@ def command(model: str) -> None:
     if names:
         shown = ", ".join(names[:20]) + (f" … ({len(names)})" if len(names) > 20 else "")
         out.line(f" Classes           {shown}")
+
+
+def _shape(layer: Layer) -> Any:
+    """Return the shape of a layer's output, or of each of several; None if it was never called."""
+    from pellucid.layers._symbolic import flatten
+
+    if not layer.calls:
+        return None
+    shapes = [list(tensor.shape) for tensor in flatten(layer.calls[0].outputs)]
+    return shapes[0] if len(shapes) == 1 else shapes

@@ -10,7 +10,8 @@ import ctypes
 import math
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -506,7 +507,31 @@ class Plan:
             feeds[value] = (
                 rng.standard_normal(shape, np.float32) if real else np.zeros(shape, np.int32)
             )
+        if self.compiled.builder.training:
+            self.compiled.builder.arrays, self.compiled.builder.feeds = self.array, feeds
+            self._seed(feeds)
         return self._bind(feeds)
+
+    @contextmanager
+    def copies_of(self, places: Iterable[Place]) -> Iterator[None]:
+        """Let weights and slots be copies meanwhile, so that jobs that change them change nothing.
+
+        The rates are 0, and the flag is down.
+        """
+        before = self._table.copy()
+        arrays: dict[int, Array] = {
+            **{place.slot: variable.value for variable, place in self._variables()},
+            **{place.slot: array for place, array in self.compiled.slots},
+        }
+        copies = {place.slot: arrays[place.slot].copy() for place in places}
+        for slot, copied in copies.items():
+            self._table[slot] = copied.ctypes.data
+        for place in (self.compiled.flag, self.compiled.parameters):
+            self._arrays[place][...] = 0
+        try:
+            yield
+        finally:
+            self._table[:] = before
 
     def run_alone(self, section: Any, control: Array) -> None:
         """Run one section on the calling thread, on what the buffers hold."""

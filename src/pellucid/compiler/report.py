@@ -33,7 +33,8 @@ class Line:
         shapes: What it reads and writes, of one sample.
         macs: Multiply-adds for one batch.
         seconds: The best of several runs on one core; None if it was not measured.
-        share: The share of the core's multiply-adds that the job reached; None if it has none.
+        share: The share of the core's multiply-adds that the job reached; None if it has none, or
+            is over too soon to tell.
     """
 
     phase: int
@@ -49,15 +50,15 @@ def lines(plan: Plan, *, measure: bool = True, repeats: int = 20) -> list[Line]:
     """Return a line for each job of a plan; measuring runs every job alone, on one core."""
     schedule = plan.compiled.schedule
     jobs = sorted(schedule.jobs, key=lambda job: job.level)
-    timed: dict[Job, float] = {}
+    timed: dict[Job, tuple[float, bool]] = {}
     if measure:
-        timed = _measured(plan, [job for job in jobs if job.kernel and not _changes(job)], repeats)
+        timed = _measured(plan, [job for job in jobs if job.kernel], repeats)
     peak = measured_peak(plan.compiled.target) if measure else 0.0
     found = []
     for job in jobs:
         macs = job.macs * plan.batch_size
-        seconds = timed.get(job)
-        share = macs / seconds / peak if seconds and macs else None
+        seconds, told = timed.get(job, (None, False))
+        share = macs / seconds / peak if seconds and told and macs else None
         written = " ".join(str(place.shape) for place in job.writes[:1])
         read = " ".join(str(place.shape) for place in job.places if place not in job.writes)
         kernel = job.note if job.kernel else f"reference: {job.note}"
@@ -67,13 +68,11 @@ def lines(plan: Plan, *, measure: bool = True, repeats: int = 20) -> list[Line]:
     return found
 
 
-def _changes(job: Job) -> bool:
-    """Whether the job changes weights or an optimiser's slots: it must not be run just to see."""
-    return any(place.external for place in job.writes)
+def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, tuple[float, bool]]:
+    """Return the best time of each job on one core, and whether it is longer than a call takes.
 
-
-def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
-    """Return the best time of each job on one core, with the plan's own buffers."""
+    Jobs use the plan's own buffers, and copies of weights and slots; a call's time is taken off.
+    """
     compiled = plan.compiled
     module = Module(compiled.target.width)
     module.take_bodies(compiled.schedule.module)
@@ -82,18 +81,26 @@ def _measured(plan: Plan, jobs: list[Job], repeats: int) -> dict[Job, float]:
         phase = Phase([job], []) if job.chained else Phase([], [job])
         sections.append(Section([phase]))
         emit_section(module, f"alone{index}", sections[-1])
+    emit_section(module, "nothing", Section())
     code = compile_module(module, compiled.target)
-    found = {}
+    found: dict[Job, tuple[float, bool]] = {}
     alive = plan.bind_examples()
-    for index, (job, section) in enumerate(zip(jobs, sections, strict=True)):
-        run = code.function(f"alone{index}", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+
+    def best(name: str, section: Section) -> float:
+        run = code.function(name, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
         control = plan.control(section)
-        best = float("inf")
+        shortest = float("inf")
         for _ in range(repeats):
             begin = time.perf_counter()
             plan.run_alone(run, control)
-            best = min(best, time.perf_counter() - begin)
-        found[job] = best
+            shortest = min(shortest, time.perf_counter() - begin)
+        return shortest
+
+    with plan.copies_of({place for job in jobs for place in job.writes if place.external}):
+        call = best("nothing", Section())
+        for index, (job, section) in enumerate(zip(jobs, sections, strict=True)):
+            taken = best(f"alone{index}", section)
+            found[job] = max(taken - call, 0.0), taken > 2 * call
     del alive
     return found
 

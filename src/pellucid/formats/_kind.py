@@ -41,7 +41,11 @@ def kind_of(data: bytes) -> str:
         return "safetensors"
     # An ONNX file is a protocol buffer without a signature. Its first field is the version of the
     # format, a small number, and the next is the text of who made it, or another field of its kind.
-    if data[:1] == b"\x08" and 0 < data[1] < 0x20 and data[2:3] in (b"\x12", b"\x3a", b"\x42"):
+    if (
+        data[:1] == b"\x08"
+        and 0 < data[1] < 0x20
+        and data[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42")
+    ):
         return "onnx"
     return "unknown"
 

@@ -69,7 +69,13 @@ from pellucid.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
-from pellucid.layers.preprocessing import RandomContrast, RandomFlip, Rescaling, Resizing
+from pellucid.layers.preprocessing import (
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    Rescaling,
+    Resizing,
+)
 from pellucid.layers.random_transforms import RandomRotation, RandomTranslation, RandomZoom
 from pellucid.layers.reshaping import (
     Cropping2D,
@@ -133,6 +139,7 @@ __all__ = [
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RandomBrightness",
     "RandomContrast",
     "RandomFlip",
     "RandomRotation",

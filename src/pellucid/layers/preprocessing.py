@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from pellucid.errors import ArgumentError
+from pellucid.errors import ArgumentError, ShapeError
 from pellucid.graph import Tracer, Value
 from pellucid.layers._arguments import choice, number, positive
 from pellucid.layers._layer import Layer, LayerOptions, require_channels_last
@@ -16,11 +16,12 @@ from pellucid.ops._interpolation import INTERPOLATIONS
 from pellucid.ops._operation import Array
 from pellucid.ops._resizing import resizing
 from pellucid.ops.activation import Activation
+from pellucid.ops.add import Add
 from pellucid.ops.adjust_contrast import AdjustContrast
 from pellucid.ops.flip import Flip
 from pellucid.ops.rescaling import Rescaling as RescalingOperation
 
-__all__ = ["RandomContrast", "RandomFlip", "Rescaling", "Resizing"]
+__all__ = ["RandomBrightness", "RandomContrast", "RandomFlip", "Rescaling", "Resizing"]
 
 
 class Rescaling(Layer):
@@ -175,7 +176,90 @@ class RandomFlip(RandomLayer):
         return g.apply(Flip(), x, g.random((x.shape[0], 2), sample, seed=self.seed))
 
 
-class RandomContrast(RandomLayer):
+class _InRange(RandomLayer):
+    """A random layer whose images stay within a range of numbers."""
+
+    def __init__(
+        self,
+        value_range: Sequence[float],
+        seed: int | None,
+        data_format: str | None,
+        options: LayerOptions,
+    ) -> None:
+        super().__init__(seed, data_format, options)
+        if not isinstance(value_range, list | tuple) or len(value_range) != 2:
+            raise ArgumentError(
+                f"{self.name}: value_range must be a pair (smallest, largest), "
+                f"received {value_range!r}."
+            )
+        low, high = (number(self.name, "value_range", n) for n in value_range)
+        if low >= high:
+            raise ArgumentError(
+                f"{self.name}: value_range must begin below its end, received {value_range!r}."
+            )
+        self.value_range = (low, high)
+
+    def _clip(self, g: Tracer, x: Value) -> Value:
+        """Cut off at the value range: a ReLU that begins at its lower end and stops rising."""
+        low, high = self.value_range
+        clip = Activation("relu", max_value=high - low)
+        if low == 0:
+            return g.apply(clip, x)
+        lowered = g.apply(RescalingOperation(1.0, -low), x, role="lowered")
+        clipped = g.apply(clip, lowered, role="clipped")
+        return g.apply(RescalingOperation(1.0, low), clipped)
+
+
+class RandomBrightness(_InRange):
+    """In training, the brightness of each image changed: (N, H, W, C), kept.
+
+    y = x + d · (largest − smallest), cut off at `value_range`, with d drawn for each image.
+
+    Args:
+        factor: The limits of d, (lowest, highest), from −1 to 1; or one number f for (−f, f).
+        value_range: The smallest and the largest number that a pixel can have.
+        seed: A seed of its own; None for the global one.
+        data_format: "channels_last", the only one.
+        **options: name, trainable, dtype, input_shape.
+
+    Raises:
+        ArgumentError: An argument is not what it should be.
+        ShapeError: The input is not (N, H, W, C).
+
+    >>> import numpy as np
+    >>> RandomBrightness(0.2)(np.zeros((2, 28, 28, 1)), training=True).shape
+    (2, 28, 28, 1)
+    """
+
+    def __init__(
+        self,
+        factor: Factor,
+        value_range: Sequence[float] = (0, 255),
+        seed: int | None = None,
+        data_format: str | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(value_range, seed, data_format, options)
+        self.factor = self.limits("factor", factor, -1, 1)
+
+    def augment(self, g: Tracer, x: Value) -> Value:
+        """Add a number of its own to each image."""
+        if len(x.shape) != 4:
+            raise ShapeError(
+                f"{self.name}: expected images (N, H, W, C), received shape {x.shape}."
+            )
+        size = self.value_range[1] - self.value_range[0]
+        low, high = self.factor
+
+        def sample(generator: np.random.Generator, batch_size: int) -> Array:
+            shares = generator.uniform(low, high, (batch_size, 1, 1, 1))
+            return (shares * size).astype(np.float32)
+
+        added = g.random((x.shape[0], 1, 1, 1), sample, seed=self.seed)
+        return self._clip(g, g.apply(Add(), x, added, role="adjusted"))
+
+
+class RandomContrast(_InRange):
     """In training, the contrast of each image changed: (N, H, W, C), kept.
 
     y = mean + (x − mean) · f, cut off at `value_range`, with the mean of each channel over the
@@ -206,19 +290,8 @@ class RandomContrast(RandomLayer):
         data_format: str | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(seed, data_format, options)
+        super().__init__(value_range, seed, data_format, options)
         self.factor = self.limits("factor", factor, 0, 1)
-        if not isinstance(value_range, list | tuple) or len(value_range) != 2:
-            raise ArgumentError(
-                f"{self.name}: value_range must be a pair (smallest, largest), "
-                f"received {value_range!r}."
-            )
-        low, high = (number(self.name, "value_range", n) for n in value_range)
-        if low >= high:
-            raise ArgumentError(
-                f"{self.name}: value_range must begin below its end, received {value_range!r}."
-            )
-        self.value_range = (low, high)
 
     def augment(self, g: Tracer, x: Value) -> Value:
         """Change the contrast of each image by a factor of its own."""
@@ -230,16 +303,6 @@ class RandomContrast(RandomLayer):
         factors = g.random((x.shape[0], 1), sample, seed=self.seed)
         adjusted = g.apply(AdjustContrast(), x, factors, role="adjusted")
         return self._clip(g, adjusted)
-
-    def _clip(self, g: Tracer, x: Value) -> Value:
-        """Cut off at the value range: a ReLU that begins at its lower end and stops rising."""
-        low, high = self.value_range
-        clip = Activation("relu", max_value=high - low)
-        if low == 0:
-            return g.apply(clip, x)
-        lowered = g.apply(RescalingOperation(1.0, -low), x, role="lowered")
-        clipped = g.apply(clip, lowered, role="clipped")
-        return g.apply(RescalingOperation(1.0, low), clipped)
 
 
 def _hashable(value: float | list[float]) -> float | tuple[float, ...]:

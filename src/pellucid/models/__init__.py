@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pellucid.layers._registry import register
+from pellucid.models.cloning import clone_model
 from pellucid.models.functional import Model
 from pellucid.models.sequential import Sequential
 
 if TYPE_CHECKING:
     from pellucid.formats import load_model, save_model
 
-__all__ = ["Model", "Sequential", "load_model", "save_model"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "save_model"]
 
 for _name, _class in {"Functional": Model, "Model": Model, "Sequential": Sequential}.items():
     register(_name, _class)

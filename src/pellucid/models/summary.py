@@ -20,8 +20,13 @@ BYTES_PER_NUMBER = 4
 
 
 def multiply_adds(program: Program) -> dict[str, int]:
-    """Return the multiply-adds of one sample for each layer of a program, by the layer's name."""
+    """Return the multiply-adds of one sample for each layer of a program, by the layer's name.
+
+    There are none if they depend on the size of what is fed in.
+    """
     counts: dict[str, int] = {}
+    if any(None in value.shape[1:] for value in program.inputs):
+        return counts
     for node in program.nodes:
         layer = node.layer.split("/")[0]
         counts[layer] = counts.get(layer, 0) + _of_node(node)
@@ -90,6 +95,8 @@ def _totals(model: Trainer, work: int) -> list[str]:
     slots = [array.size for _, array in model.optimizer.variables] if model.optimizer else []
     if sum(slots) > len(slots):
         lines.append(_total("Optimizer", sum(slots)))
+    if any(None in tensor.shape[1:] for tensor in model.inputs):
+        return [*lines, " Multiply-adds depend on the size of the input"]
     return [*lines, f" {'Multiply-adds':<17} {work:>12,} for one input"]
 
 

@@ -273,17 +273,21 @@ class Trainer(Network):
         class_weight: Mapping[int, float] | None,
     ) -> Logs:
         self.reset_metrics()
-        logs = self._results()
         done = calls.batches_done(epoch)
         variables = self.trainable_weights
+        programs: dict[tuple[int, ...], Program] = {}
+        watched = calls.watches_batches  # else nobody reads what they are told after each
+        logs: Logs | None = None
         step = -1
         for step, batch in enumerate(batches):
             if step < done:
                 continue
-            calls.on_train_batch_begin(step)
+            if watched:
+                calls.on_train_batch_begin(step)
             try:
-                self._train_batch(feeding.weighted_by_class(batch, class_weight), variables)
-                logs = self._results()
+                given = feeding.weighted_by_class(batch, class_weight)
+                self._train_batch(given, variables, programs)
+                logs = self._results() if watched else None
             except NonFiniteError as error:
                 if not calls.handles_non_finite:
                     raise NonFiniteError(
@@ -292,12 +296,13 @@ class Trainer(Network):
                         f"this step. A lower learning rate, clipnorm=1.0 or scaled inputs may help."
                     ) from None
                 logs = {"loss": float("nan")}
-            calls.on_train_batch_end(step, logs)
+            if watched:
+                calls.on_train_batch_end(step, logs)
             if self.stop_training:
                 break
         if step < 0:
             raise DataError("fit: the data has no batches.")
-        return self._results() if np.isfinite(logs["loss"]) else logs
+        return logs if logs and not np.isfinite(logs["loss"]) else self._results()
 
     def train_on_batch(
         self,
@@ -310,7 +315,7 @@ class Trainer(Network):
         """Take one training step on one batch; return loss and metrics since `reset_metrics`."""
         batch = feeding.weighted_by_class((x, y, sample_weight), class_weight)
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=True)
-        self._train_batch(batch, self.trainable_weights)
+        self._train_batch(batch, self.trainable_weights, {})
         return self._returned(return_dict)
 
     def test_on_batch(
@@ -321,9 +326,18 @@ class Trainer(Network):
         self._test_batch((x, y, sample_weight))
         return self._returned(return_dict)
 
-    def _train_batch(self, batch: tuple[Any, ...], variables: Sequence[Variable]) -> None:
+    def _train_batch(
+        self,
+        batch: tuple[Any, ...],
+        variables: Sequence[Variable],
+        programs: dict[tuple[int, ...], Program],
+    ) -> None:
+        """Take a step; `programs` keeps those found, by the outputs that have sample weights."""
         inputs, targets, weights = self._feeds(batch)
-        program = self._loss_program(True, weights, variables)
+        weighted = tuple(weights)
+        if weighted not in programs:
+            programs[weighted] = self._loss_program(True, weights, variables)
+        program = programs[weighted]
         feeds = [*inputs, *targets.values(), *weights.values()]
         found = train_step(program, feeds, len(targets), variables, self.optimizer, self._engine())
         self._record(found, len(inputs[0]), targets, weights)

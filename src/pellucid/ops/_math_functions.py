@@ -25,6 +25,8 @@ from pellucid.ops.compare import Compare
 from pellucid.ops.dense import Dense
 from pellucid.ops.divide import Divide
 from pellucid.ops.elementwise import Elementwise
+from pellucid.ops.global_average_pool2d import GlobalAveragePool2D
+from pellucid.ops.global_max_pool2d import GlobalMaxPool2D
 from pellucid.ops.matmul import MatMul
 from pellucid.ops.maximum import Maximum
 from pellucid.ops.minimum import Minimum
@@ -394,7 +396,12 @@ def argmin(x: npt.ArrayLike, axis: int | None = None, keepdims: bool = False) ->
 
 def _reduced(name: str, array: Array, axis: Axes, keepdims: bool) -> Array:
     axes = None if axis is None else axes_indices(name, axis, array.ndim)
+    if array.ndim == 4 and axes == (1, 2) and name in _POOLING:
+        return apply(_POOLING[name](bool(keepdims)), array)  # the same, and it has a kernel
     return apply(Reduce(name, axes, bool(keepdims)), array)
+
+
+_POOLING = {"mean": GlobalAveragePool2D, "max": GlobalMaxPool2D}
 
 
 def _place(x: npt.ArrayLike, axis: int | None, keepdims: bool, *, least: bool) -> Array:

@@ -19,7 +19,7 @@ begins before the padding there. What it hangs over counts as further padding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from pellucid.errors import ArgumentError, ShapeError
-from pellucid.ops._operation import Array
+from pellucid.ops._operation import Array, Shape, known
 
 Pair = tuple[int, int]
 Padding = str | tuple[Pair, Pair]
@@ -41,6 +41,7 @@ __all__ = [
     "check_pair",
     "check_pooling",
     "check_sides",
+    "output_sizes",
 ]
 
 
@@ -200,9 +201,7 @@ class Windows:
         """Return the windows over images of `size`; ShapeError if not even one fits."""
         axes = []
         for i, name in enumerate(("height", "width")):
-            cells = size[i]
-            if cells is None:
-                raise ShapeError(f"{op}: the image's {name} must be known, received None.")
+            (cells,) = known(size[i : i + 1])
             axis = Axis(cells, window[i], strides[i], dilation[i], 0, 0)
             if padding == "same":
                 output = -(-cells // strides[i])
@@ -286,6 +285,20 @@ class Windows:
         for ky, kx, place in self.taps():
             padded[place] += windows[:, :, :, ky, kx]
         return self.crop(padded)
+
+
+def output_sizes(x: Shape, sizes: Callable[[Shape], Pair]) -> tuple[int | None, int | None]:
+    """Return `sizes(x)`, the output's height and width; None where that of x is not known.
+
+    Height and width do not depend on each other: for an unknown one any large number will do.
+    """
+    height, width = x[1:3]
+    seen = (_LARGE if n is None else n for n in (height, width))
+    rows, columns = sizes((x[0], *seen, x[3]))
+    return None if height is None else rows, None if width is None else columns
+
+
+_LARGE = 2**14
 
 
 def _hung_over(axis: Axis) -> Axis:

@@ -89,7 +89,7 @@ class BinaryFocalCrossEntropy(MeanLoss):
             missed = t * (1 - p) + (1 - t) * p
             own = gate(p) * (held - t) / (held * (1 - held))
             focus = self.gamma and self.gamma * missed ** (self.gamma - 1) * (1 - 2 * t)
-            return missed**self.gamma * own + focus * self._cross_entropy(p, target)
+            return float(missed**self.gamma * own + focus * self._cross_entropy(p, target))
 
         own = Call("focal_cross_entropy'", (prediction, target), slope)
         return Product((*self._weight_terms(target), own))

@@ -117,7 +117,7 @@ class CategoricalFocalCrossEntropy(Operation):
             place = (*cell[:-1], k)
             weight = Constant("alpha · t", float(wanted[place]))
             share = self._share(place, probabilities)
-            slope = Call("focal'", (share,), lambda q: float(self._slope(np.float64(q))))
+            slope = Call("focal'", (share,), lambda q: float(self._slope(np.array(q))))
             return Product((weight, slope))
 
         classes = range(probabilities.shape[-1])
@@ -163,7 +163,7 @@ class CategoricalFocalCrossEntropy(Operation):
         t = targets.astype(probabilities.dtype, copy=False)
         if self.label_smoothing:
             t = t * (1 - self.label_smoothing) + self.label_smoothing / t.shape[-1]
-        return t * np.asarray(self.alpha, probabilities.dtype)
+        return np.asarray(t * np.asarray(self.alpha, probabilities.dtype))
 
     def _slope(self, q: Array) -> Array:
         """The derivative of −(1 − q)^gamma · log q, and 0 where q is held."""

@@ -41,7 +41,14 @@ from pellucid.ops._operation import (
     require_rank,
 )
 from pellucid.ops._terms import Column, Expression, Sum, Table, cell_of
-from pellucid.ops._window import Padding, Pair, Windows, check_padding, check_pair
+from pellucid.ops._window import (
+    Padding,
+    Pair,
+    Windows,
+    check_padding,
+    check_pair,
+    output_sizes,
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class Conv2D(Operation):
             )
         if bias is not None and bias != (filters,):
             raise ShapeError(f"conv2d: expected a bias of shape ({filters},), received {bias}.")
-        return (x[0], *self._windows(x, kernel).output, filters)
+        return (x[0], *output_sizes(x, lambda x: self._windows(x, kernel).output), filters)
 
     def forward(self, x: Array, kernel: Array, bias: Array | None = None) -> Array:
         """Multiply every window by the kernel: one matrix product for each group."""

@@ -52,7 +52,15 @@ from pellucid.ops._operation import (
     require_rank,
 )
 from pellucid.ops._terms import Column, Constant, Expression, Product, Sum, Table, cell_of
-from pellucid.ops._window import Axis, Padding, Pair, Windows, check_padding, check_pair
+from pellucid.ops._window import (
+    Axis,
+    Padding,
+    Pair,
+    Windows,
+    check_padding,
+    check_pair,
+    output_sizes,
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +129,7 @@ class Conv2DTranspose(Operation):
             raise ShapeError(
                 f"{self.name}: expected a bias of shape ({filters},), received {bias}."
             )
-        windows = self._windows(x, kernel)
-        return (x[0], windows.rows.size, windows.columns.size, filters)
+        return (x[0], *output_sizes(x, lambda x: self._painted(x, kernel)), filters)
 
     def forward(self, x: Array, kernel: Array, bias: Array | None = None) -> Array:
         """Multiply the image by tap after tap of the kernel; add each result where the tap lies."""
@@ -259,9 +266,6 @@ class Conv2DTranspose(Operation):
             lambda: cls(groups=2).output_shape((1, 5, 5, 3), (3, 3, 2, 3)), ShapeError, "groups"
         )
         yield Invalid(
-            lambda: cls().output_shape((1, 5, None, 1), (3, 3, 2, 1)), ShapeError, "width"
-        )
-        yield Invalid(
             lambda: cls((2, 2), "same", (0, 0)).output_shape((1, 1, 2, 1), (2, 2, 1, 1)),
             ShapeError,
             "leaves nothing",
@@ -278,16 +282,19 @@ class Conv2DTranspose(Operation):
         """The kernel, tap by tap and group by group: (KH, KW, groups, O / groups, C / groups)."""
         return kernel.reshape(*kernel.shape[:3], self.groups, -1).swapaxes(2, 3)
 
+    def _painted(self, x: Shape, kernel: Shape) -> Pair:
+        """The height and width of y, over which the windows lie."""
+        windows = self._windows(x, kernel)
+        return windows.rows.size, windows.columns.size
+
     def _windows(self, x: Shape, kernel: Shape) -> Windows:
         """The windows over the *output* in which the pixels of x paint."""
-        taps = known(kernel[:2])
+        (height, width), taps = known(x[1:3]), known(kernel[:2])
         return Windows(
-            self._axis(0, "height", x[1], taps[0]), self._axis(1, "width", x[2], taps[1])
+            self._axis(0, "height", height, taps[0]), self._axis(1, "width", width, taps[1])
         )
 
-    def _axis(self, which: int, name: str, size: int | None, taps: int) -> Axis:
-        if size is None:
-            raise ShapeError(f"{self.name}: the image's {name} must be known, received None.")
+    def _axis(self, which: int, name: str, size: int, taps: int) -> Axis:
         stride, dilation = self.strides[which], self.dilation_rate[which]
         more = None if self.output_padding is None else self.output_padding[which]
         extent = (taps - 1) * dilation + 1

@@ -110,7 +110,8 @@ class CosineSimilarity(Operation):
 
 
 def _length(values: Array) -> Array:
-    return np.maximum(np.sqrt(np.square(values).sum(axis=-1, keepdims=True)), EPSILON)
+    lengths = np.sqrt(np.square(values).sum(axis=-1, keepdims=True))
+    return np.asarray(np.maximum(lengths, EPSILON))
 
 
 def _shares(cell: tuple[int, ...], prediction: Array, targets: Array) -> tuple[Constant, Constant]:

@@ -40,7 +40,14 @@ from pellucid.ops._operation import (
     require_rank,
 )
 from pellucid.ops._terms import Column, Constant, Expression, Product, Sum, Table, cell_of
-from pellucid.ops._window import Padding, Pair, Windows, check_padding, check_pair
+from pellucid.ops._window import (
+    Padding,
+    Pair,
+    Windows,
+    check_padding,
+    check_pair,
+    output_sizes,
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class DepthwiseConv2D(Operation):
             raise ShapeError(
                 f"{self.name}: expected a bias of shape ({filters},), received {bias}."
             )
-        return (x[0], *self._windows(x, kernel).output, filters)
+        return (x[0], *output_sizes(x, lambda x: self._windows(x, kernel).output), filters)
 
     def forward(self, x: Array, kernel: Array, bias: Array | None = None) -> Array:
         """Add up, tap after tap, what the tap meets times its weight."""

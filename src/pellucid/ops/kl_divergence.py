@@ -67,13 +67,14 @@ class KLDivergence(MeanLoss):
     @classmethod
     def cases(cls) -> Iterator[Case]:
         """As every mean loss, with probabilities, and with what is held."""
-        for case in super().cases():
-            shape = case.shapes[0]
-            yield Case(
-                cls(),
-                case.shapes,
-                lambda g, s=shape: (g.uniform(0.1, 0.9, s), g.uniform(0.0, 1.0, s)),
+
+        def make(shape: tuple[int, ...]) -> Case:
+            return Case(
+                cls(), (shape, shape), lambda g: (g.uniform(0.1, 0.9, shape), g.random(shape))
             )
+
+        for case in super().cases():
+            yield make(case.shapes[0] or ())
         yield Case(cls(), ((3,), (3,)), lambda g: (g.uniform(1.5, 2, 3), g.uniform(-1, 2, 3)))
 
 

@@ -65,11 +65,16 @@ class Poisson(MeanLoss):
     @classmethod
     def cases(cls) -> Iterator[Case]:
         """As every mean loss, with means above 0 and counts."""
-        for case in super().cases():
-            shape = case.shapes[0]
-            yield Case(
-                cls(), case.shapes, lambda g, s=shape: (g.random(s) + 0.1, g.poisson(2.0, s) * 1.0)
+
+        def make(shape: tuple[int, ...]) -> Case:
+            return Case(
+                cls(),
+                (shape, shape),
+                lambda g: (g.random(shape) + 0.1, g.poisson(2.0, shape) * 1.0),
             )
+
+        for case in super().cases():
+            yield make(case.shapes[0] or ())
 
 
 def _above_zero(prediction: Cell) -> Sum:

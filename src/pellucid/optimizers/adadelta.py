@@ -19,6 +19,7 @@ import numpy as np
 
 from pellucid._registry import Config
 from pellucid.ops._terms import Call, Constant, Expression, Named, Product, Sum
+from pellucid.optimizers._means import mix, mixed
 from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
@@ -72,18 +73,12 @@ class Adadelta(Optimizer):
         a, s = slots["accumulated_grad"], slots["accumulated_delta_var"]
         change, root = scratch
         np.multiply(gradient, gradient, out=change)
-        self._move(a, change)
+        mix(a, change, self.rho)
         np.sqrt(np.add(s, self.epsilon, out=change), out=change)
         change *= gradient
         change /= np.sqrt(np.add(a, self.epsilon, out=root), out=root)
-        self._move(s, np.multiply(change, change, out=root))
+        mix(s, np.multiply(change, change, out=root), self.rho)
         weights -= np.multiply(change, learning_rate, out=change)
-
-    def _move(self, mean: Array, new: Array) -> None:
-        """Set mean := ρ · mean + (1 − ρ) · new, which is changed on the way."""
-        mean *= self.rho
-        new *= 1 - self.rho
-        mean += new
 
     def update_terms(
         self,
@@ -93,20 +88,16 @@ class Adadelta(Optimizer):
         learning_rate: Expression,
     ) -> tuple[Sum, dict[str, Expression]]:
         """Return the account of one number's step."""
-        a = self._moved(slots["accumulated_grad"], Product((gradient, gradient)))
+        a = mixed("ρ", self.rho, slots["accumulated_grad"], Product((gradient, gradient)))
         above = Product((self._root(slots["accumulated_delta_var"]), gradient))
         size = self._root(Named("new accumulated_grad", a))
         step = Named("d", Call("divide", (above, size), lambda x, y: x / y))
-        s = self._moved(slots["accumulated_delta_var"], Product((step, step)))
+        s = mixed("ρ", self.rho, slots["accumulated_delta_var"], Product((step, step)))
         new = Sum((weight, Product((MINUS, learning_rate, step))))
         return new, {"accumulated_grad": a, "accumulated_delta_var": s}
 
     def _root(self, mean: Expression) -> Call:
         return Call("sqrt", (Sum((mean, Constant("epsilon", self.epsilon))),), math.sqrt)
-
-    def _moved(self, mean: Expression, number: Expression) -> Sum:
-        kept = Product((Constant("ρ", self.rho), mean))
-        return Sum((kept, Product((Constant("1 − ρ", 1 - self.rho), number))))
 
     def get_config(self) -> Config:
         """Return the arguments that make this optimiser again."""

@@ -24,6 +24,7 @@ import numpy as np
 
 from pellucid._registry import Config
 from pellucid.ops._terms import Call, Constant, Expression, Maximum, Named, Product, Sum
+from pellucid.optimizers._means import move, moved
 from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
@@ -85,13 +86,9 @@ class Adam(Optimizer):
         alpha = learning_rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
         m, v = slots["momentum"], slots["velocity"]
         change, root = scratch
-        np.subtract(gradient, m, out=change)
-        change *= 1 - self.beta_1
-        m += change
-        np.multiply(gradient, gradient, out=change)
-        change -= v
-        change *= 1 - self.beta_2
-        v += change
+        np.copyto(change, gradient)
+        move(m, change, 1 - self.beta_1)
+        move(v, np.multiply(gradient, gradient, out=change), 1 - self.beta_2)
         if self.amsgrad:
             v = np.maximum(slots["velocity_hat"], v, out=slots["velocity_hat"])
         np.sqrt(v, out=root)
@@ -110,9 +107,9 @@ class Adam(Optimizer):
         """Return the account of one number's step."""
         t = self.iterations + 1
         correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        m = _moved(slots["momentum"], gradient, "1 − β₁", 1 - self.beta_1)
+        m = moved("1 − β₁", 1 - self.beta_1, slots["momentum"], gradient)
         squared = Product((gradient, gradient))
-        v = _moved(slots["velocity"], squared, "1 − β₂", 1 - self.beta_2)
+        v = moved("1 − β₂", 1 - self.beta_2, slots["velocity"], squared)
         new: dict[str, Expression] = {"momentum": m, "velocity": v}
         size: Expression = Named("new velocity", v)
         if self.amsgrad:
@@ -133,12 +130,6 @@ class Adam(Optimizer):
             "epsilon": self.epsilon,
             "amsgrad": self.amsgrad,
         }
-
-
-def _moved(mean: Expression, new: Expression, name: str, share: float) -> Sum:
-    """The mean, moved towards a new number by a share of the way."""
-    difference = Sum((new, Product((MINUS, mean))))
-    return Sum((mean, Product((Constant(name, share), difference))))
 
 
 class AdamW(Adam):

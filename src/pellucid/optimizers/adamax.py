@@ -16,6 +16,7 @@ import numpy as np
 
 from pellucid._registry import Config
 from pellucid.ops._terms import Call, Constant, Expression, Maximum, Named, Product, Sum
+from pellucid.optimizers._means import move, moved
 from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
@@ -72,9 +73,8 @@ class Adamax(Optimizer):
         """Change m, u and the weights."""
         m, u = slots["momentum"], slots["norm"]
         change, size = scratch
-        np.subtract(gradient, m, out=change)
-        change *= 1 - self.beta_1
-        m += change
+        np.copyto(change, gradient)
+        move(m, change, 1 - self.beta_1)
         u *= self.beta_2
         np.maximum(u, np.abs(gradient, out=size), out=u)
         np.add(u, self.epsilon, out=size)
@@ -90,9 +90,7 @@ class Adamax(Optimizer):
     ) -> tuple[Sum, dict[str, Expression]]:
         """Return the account of one number's step."""
         t = self.iterations + 1
-        difference = Sum((gradient, Product((MINUS, slots["momentum"]))))
-        moved = Product((Constant("1 − β₁", 1 - self.beta_1), difference))
-        m = Sum((slots["momentum"], moved))
+        m = moved("1 − β₁", 1 - self.beta_1, slots["momentum"], gradient)
         kept = Product((Constant("β₂", self.beta_2), slots["norm"]))
         u = Maximum((kept, Call("abs", (gradient,), abs)))
         rate = Product((learning_rate, Constant(f"1 / (1 − β₁^{t})", 1 / (1 - self.beta_1**t))))

@@ -16,7 +16,8 @@ import numpy as np
 
 from pellucid._registry import Config
 from pellucid.errors import ArgumentError
-from pellucid.ops._terms import Call, Constant, Expression, Product, Sum
+from pellucid.ops._terms import Call, Expression, Product, Sum
+from pellucid.optimizers._means import mix, mixed
 from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
@@ -76,8 +77,8 @@ class Lion(Optimizer):
         direction += np.multiply(gradient, 1 - self.beta_1, out=part)
         np.sign(direction, out=direction)
         weights -= np.multiply(direction, learning_rate, out=direction)
-        m *= self.beta_2
-        m += np.multiply(gradient, 1 - self.beta_2, out=part)
+        np.copyto(part, gradient)
+        mix(m, part, self.beta_2)
 
     def update_terms(
         self,
@@ -87,14 +88,10 @@ class Lion(Optimizer):
         learning_rate: Expression,
     ) -> tuple[Sum, dict[str, Expression]]:
         """Return the account of one number's step."""
-        direction = self._mixed(slots["momentum"], gradient, "β₁", self.beta_1)
+        direction = mixed("β₁", self.beta_1, slots["momentum"], gradient)
         sign = Call("sign", (direction,), lambda c: float(np.sign(c)))
-        m = self._mixed(slots["momentum"], gradient, "β₂", self.beta_2)
+        m = mixed("β₂", self.beta_2, slots["momentum"], gradient)
         return Sum((weight, Product((MINUS, learning_rate, sign)))), {"momentum": m}
-
-    def _mixed(self, mean: Expression, new: Expression, name: str, share: float) -> Sum:
-        kept = Product((Constant(name, share), mean))
-        return Sum((kept, Product((Constant(f"1 − {name}", 1 - share), new))))
 
     def get_config(self) -> Config:
         """Return the arguments that make this optimiser again."""

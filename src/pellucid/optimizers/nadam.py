@@ -19,6 +19,7 @@ import numpy as np
 
 from pellucid._registry import Config
 from pellucid.ops._terms import Call, Constant, Expression, Named, Product, Sum
+from pellucid.optimizers._means import move, moved
 from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
@@ -77,13 +78,9 @@ class Nadam(Optimizer):
         ahead, now, size = self._shares()
         m, v = slots["momentum"], slots["velocity"]
         change, root = scratch
-        np.subtract(gradient, m, out=change)
-        change *= 1 - self.beta_1
-        m += change
-        np.multiply(gradient, gradient, out=change)
-        change -= v
-        change *= 1 - self.beta_2
-        v += change
+        np.copyto(change, gradient)
+        move(m, change, 1 - self.beta_1)
+        move(v, np.multiply(gradient, gradient, out=change), 1 - self.beta_2)
         np.multiply(m, ahead, out=change)
         change += np.multiply(gradient, now, out=root)
         change *= learning_rate
@@ -126,9 +123,9 @@ class Nadam(Optimizer):
         """Return the account of one number's step."""
         t = self.iterations + 1
         ahead, now, size = self._shares()
-        m = self._moved(slots["momentum"], gradient, "1 − β₁", 1 - self.beta_1)
+        m = moved("1 − β₁", 1 - self.beta_1, slots["momentum"], gradient)
         squared = Product((gradient, gradient))
-        v = self._moved(slots["velocity"], squared, "1 − β₂", 1 - self.beta_2)
+        v = moved("1 − β₂", 1 - self.beta_2, slots["velocity"], squared)
         share = Constant(f"u{t + 1} / (1 − u1 ⋯ u{t + 1})", ahead)
         looked = Product((share, Named("new momentum", m)))
         here = Product((Constant(f"(1 − u{t}) / (1 − u1 ⋯ u{t})", now), gradient))
@@ -138,10 +135,6 @@ class Nadam(Optimizer):
         below = Sum((root, Constant("epsilon", self.epsilon)))
         step = Call("divide", (above, below), lambda x, y: x / y)
         return Sum((weight, Product((MINUS, step)))), {"momentum": m, "velocity": v}
-
-    def _moved(self, mean: Expression, new: Expression, name: str, share: float) -> Sum:
-        difference = Sum((new, Product((MINUS, mean))))
-        return Sum((mean, Product((Constant(name, share), difference))))
 
     def get_config(self) -> Config:
         """Return the arguments that make this optimiser again."""

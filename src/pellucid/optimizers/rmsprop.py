@@ -19,6 +19,7 @@ import numpy as np
 
 from pellucid._registry import Config
 from pellucid.ops._terms import Call, Constant, Expression, Named, Product, Sum
+from pellucid.optimizers._means import mix, mixed
 from pellucid.optimizers._optimizer import MINUS, Array, Optimizer, Slots
 from pellucid.optimizers.schedules import LearningRateSchedule
 
@@ -84,11 +85,11 @@ class RMSprop(Optimizer):
         v = slots["velocity"]
         part, root = scratch
         np.multiply(gradient, gradient, out=part)
-        _move(v, part, self.rho)
+        mix(v, part, self.rho)
         if self.centered:
             a = slots["average_gradient"]
             np.copyto(part, gradient)
-            _move(a, part, self.rho)
+            mix(a, part, self.rho)
             np.multiply(a, a, out=root)
             np.subtract(v, root, out=root)
             root += self.epsilon
@@ -112,11 +113,11 @@ class RMSprop(Optimizer):
         learning_rate: Expression,
     ) -> tuple[Sum, dict[str, Expression]]:
         """Return the account of one number's step."""
-        v = self._moved(slots["velocity"], Product((gradient, gradient)))
+        v = mixed("ρ", self.rho, slots["velocity"], Product((gradient, gradient)))
         new: dict[str, Expression] = {"velocity": v}
         under: tuple[Expression, ...] = (Named("new velocity", v),)
         if self.centered:
-            new["average_gradient"] = self._moved(slots["average_gradient"], gradient)
+            new["average_gradient"] = mixed("ρ", self.rho, slots["average_gradient"], gradient)
             mean = Named("new average_gradient", new["average_gradient"])
             under = (*under, Product((MINUS, mean, mean)))
         root = Call("sqrt", (Sum((*under, Constant("epsilon", self.epsilon))),), math.sqrt)
@@ -128,11 +129,6 @@ class RMSprop(Optimizer):
             step = Named("new momentum", new["momentum"])
         return Sum((weight, Product((MINUS, step)))), new
 
-    def _moved(self, mean: Expression, number: Expression) -> Sum:
-        """ρ · mean + (1 − ρ) · number."""
-        kept = Product((Constant("ρ", self.rho), mean))
-        return Sum((kept, Product((Constant("1 − ρ", 1 - self.rho), number))))
-
     def get_config(self) -> Config:
         """Return the arguments that make this optimiser again."""
         return {
@@ -142,10 +138,3 @@ class RMSprop(Optimizer):
             "epsilon": self.epsilon,
             "centered": self.centered,
         }
-
-
-def _move(mean: Array, new: Array, keep: float) -> None:
-    """Set mean := keep · mean + (1 − keep) · new, which is changed on the way."""
-    mean *= keep
-    new *= 1 - keep
-    mean += new

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
@@ -92,7 +92,7 @@ class _CNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
 
     # Fitting.
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> _CNN:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train a new model; with `warm_start`, train the last one further.
 
         Args:
@@ -117,7 +117,7 @@ class _CNN(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         new: bool,
         partial: bool = False,
         classes: Any = None,
-    ) -> _CNN:
+    ) -> Self:
         self._check_arguments()
         X, y = self._validated(X, y, reset=new)
         weights = self._weights(sample_weight, X)
@@ -398,9 +398,7 @@ class CNNClassifier(ClassifierMixin, _CNN):  # type: ignore[misc]  # scikit-lear
         )
         self.class_weight = class_weight
 
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> CNNClassifier:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on some of the data; the first call begins a new model.
 
         Nothing is held out for early stopping.
@@ -498,7 +496,7 @@ class CNNRegressor(RegressorMixin, _CNN):  # type: ignore[misc]  # scikit-learn 
 
     _numeric = True
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> CNNRegressor:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on some of the data; the first call begins a new model.
 
         Nothing is held out for early stopping.

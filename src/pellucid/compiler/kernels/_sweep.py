@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width
 from pellucid.compiler.kernels._tiles import (
     Run,
+    Taps,
     lanes_of,
     most_pixels,
     multiply_accumulate,
@@ -28,9 +29,13 @@ __all__ = [
     "Tile",
     "best_tile",
     "bias_gradient",
+    "pack",
+    "packing_pays",
     "parts_of_sweep",
+    "sums_waiting",
     "sweep",
     "weight_gradient",
+    "weights_are_small",
 ]
 
 
@@ -67,7 +72,26 @@ class Tile:
     columns: int
     vectors: int
 
+    @property
+    def pixels(self) -> list[tuple[int, int]]:
+        """Row and column of every pixel inside."""
+        return [(r, c) for r in range(self.rows) for c in range(self.columns)]
 
+
+PANEL = 300_000
+"""How many bytes of weights stay in a core's second-level cache while tiles go past them."""
+
+WAITING = 150_000
+"""How many bytes of sums may wait there besides."""
+
+SMALL_WEIGHTS = 2**18
+"""How many bytes of weights stay in a core's second-level cache beside an image."""
+
+BLOCKS = 8
+"""So many parts are enough for a few threads: each reads the weights of its block once more."""
+
+Start = Callable[[Index, Sequence[int], int, Index, Index], list[Value]]
+"""Gives a tile's first sums: for its channel, the lanes used, its pixels, row and column."""
 Finish = Callable[[Index, Index, Index, Tile, Sequence[int], list[Value]], None]
 """Takes a tile's sums: its first row, column and channel, its shape, the lanes used, the sums."""
 
@@ -104,16 +128,20 @@ def sweep(
     s: Sweep,
     x: Address,
     w: Address,
-    start: Callable[[Index, Sequence[int], int, Index, Index], list[Value]],
+    start: Start,
     finish: Finish,
     unit: tuple[int, int] = (1, 1),
     span: Span | None = None,
+    waiting: Address | None = None,
+    *,
+    packed: bool = False,
 ) -> None:
     """Write the loops over all tiles; `start` gives a tile's first sums, `finish` takes the last.
 
     `unit` is the window of a pooling that `finish` does: tiles hold whole windows. `span` says
     which parts are to be done: of the rows of tiles, or, where the weights are large, of the rows
-    for one block of channels after the other.
+    for one block of channels after the other. `waiting` is memory for as many numbers as
+    `sums_waiting` says, if it says any; `packed` says that the weights are as `pack` leaves them.
     """
     tile = best_tile(f.module.width, s, unit)
     by_rows = weights_are_small(s)
@@ -134,8 +162,42 @@ def sweep(
             if units is not None:
                 rows = units.within((block + done) * down, down)
             shape = Tile(tile.rows, tile.columns, run.vectors)
-            _images(f, s, x, w, start, finish, unit, shape, run.counts, channel, rows)
+            weights, own = w + channel, s
+            if packed:
+                weights, own = w + channel * s.run.total, replace(s, run=_narrowed(s.run, run))
+            _images(
+                f, own, x, weights, start, finish, unit, shape, run.counts, channel, rows, waiting
+            )
         done += run.count
+
+
+def _narrowed(run: Run, block: Blocks) -> Run:
+    """Return the run over weights of which one block of channels lies alone."""
+    wide = sum(block.counts)
+    taps = [Taps(axis.count, axis.x, axis.w // run.w_depth * wide) for axis in run.taps]
+    return Run((taps[0], taps[1]), run.depth, wide)
+
+
+def packing_pays(width: Width, s: Sweep, unit: tuple[int, int] = (1, 1)) -> bool:
+    """Whether weights should lie block by block of channels.
+
+    Rows of many channels, of which a block reads a few each, fall on few lines of the caches.
+    """
+    several = sum(b.count for b in blocks_of_channels(width, s, best_tile(width, s, unit))) > 1
+    return several and not weights_are_small(s) and s.rows * s.columns > 1
+
+
+def pack(
+    f: Function, s: Sweep, w: Address, to: Address, row: Index, unit: tuple[int, int] = (1, 1)
+) -> None:
+    """Write one row of weights (all outputs of one product of the sum), block by block."""
+    for run in blocks_of_channels(f.module.width, s, best_tile(f.module.width, s, unit)):
+        wide = sum(run.counts)
+        with f.each(run.count) as block:
+            channel = block * wide + run.first
+            source, target = w + row * s.outputs + channel, to + channel * s.run.total + row * wide
+            for i, n in enumerate(run.counts):
+                target.store(source.load(f.lanes * i, n), f.lanes * i, n)
 
 
 @dataclass(frozen=True)
@@ -177,7 +239,7 @@ def rows_of_tiles(s: Sweep, tile: Tile, unit: tuple[int, int] = (1, 1)) -> int:
 
 def weights_are_small(s: Sweep) -> bool:
     """Whether every thread may read all weights: they stay in the second-level cache."""
-    return 4 * s.run.total * s.outputs <= 2**18
+    return 4 * s.run.total * s.outputs <= SMALL_WEIGHTS
 
 
 def parts_of_sweep(width: Width, s: Sweep, unit: tuple[int, int] = (1, 1)) -> int:
@@ -185,8 +247,46 @@ def parts_of_sweep(width: Width, s: Sweep, unit: tuple[int, int] = (1, 1)) -> in
     tile = best_tile(width, s, unit)
     most = rows_of_tiles(s, tile, unit)
     if not weights_are_small(s):
-        most *= sum(block.count for block in blocks_of_channels(width, s, tile))
+        blocks = sum(block.count for block in blocks_of_channels(width, s, tile))
+        most = blocks * min(most, -(-BLOCKS // blocks))
     return min(most, parts_for(width, s.rows * s.columns * s.outputs * s.run.total))
+
+
+def cuts(width: Width, s: Sweep, unit: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+    """Return how often the sum is cut along each axis of taps.
+
+    It is where the weights of a block of channels are more than stay in the second-level cache
+    while all tiles go past them; the sums of one part then wait in memory for the next.
+    """
+    tile = best_tile(width, s, unit)
+    rows, columns = s.run.taps
+    each = 4 * s.run.depth * tile.vectors * width.lanes
+    waiting = 4 * s.rows * s.columns * tile.vectors * width.lanes
+    again = s.rows * s.columns > tile.rows * tile.columns
+    if each * rows.count * columns.count <= PANEL or waiting > WAITING or not again:
+        return 1, 1
+    return rows.count, columns.count if each * columns.count > PANEL else 1
+
+
+def sums_waiting(width: Width, s: Sweep, unit: tuple[int, int] = (1, 1)) -> int:
+    """Return how many sums wait for the next part of theirs; 0 if they are not cut."""
+    if cuts(width, s, unit) == (1, 1):
+        return 0
+    return s.rows * s.columns * best_tile(width, s, unit).vectors * width.lanes
+
+
+def _each_tile(
+    f: Function, s: Sweep, unit: tuple[int, int], tile: Tile, bounds: Bounds | None
+) -> Iterator[tuple[Index, Index, Tile]]:
+    """Yield row, column and shape of all tiles; what the caller writes is the body of loops."""
+    done = 0
+    for first_row, rows, row_blocks in _split_units(s.rows, tile.rows, unit[0]):
+        with each_of(f, bounds, done, row_blocks) as i:
+            row = i * rows + first_row
+            for first, columns, count in _split_units(s.columns, tile.columns, unit[1]):
+                with f.each(count) as j:
+                    yield row, j * columns + first, Tile(rows, columns, tile.vectors)
+        done += row_blocks
 
 
 def _images(
@@ -194,34 +294,64 @@ def _images(
     s: Sweep,
     x: Address,
     w: Address,
-    start: Callable[[Index, Sequence[int], int, Index, Index], list[Value]],
+    start: Start,
     finish: Finish,
     unit: tuple[int, int],
     tile: Tile,
     counts: Sequence[int],
     channel: Index,
     bounds: Bounds | None,
+    waiting: Address | None,
 ) -> None:
-    """Write the loops over rows and columns of tiles for one block of channels."""
-    weights = w + channel
-    done = 0
-    for first_row, rows, row_blocks in _split_units(s.rows, tile.rows, unit[0]):
-        with each_of(f, bounds, done, row_blocks) as i:
-            row = i * rows + first_row
-            for first_column, columns, column_blocks in _split_units(
-                s.columns, tile.columns, unit[1]
-            ):
-                with f.each(column_blocks) as j:
-                    column = j * columns + first_column
-                    here = x + row * s.x_row + column * s.x_column
-                    pixels = [
-                        r * s.x_row + c * s.x_column for r in range(rows) for c in range(columns)
-                    ]
-                    first = start(channel, counts, len(pixels), row, column)
-                    sums = multiply_accumulate(f, s.run, here, weights, pixels, counts, first)
-                    shape = Tile(rows, columns, tile.vectors)
-                    finish(row, column, channel, shape, counts, sums)
-        done += row_blocks
+    """Write the loops over rows and columns of tiles for one block of channels, from w on."""
+
+    def summed(
+        run: Run, x: Address, w: Address, at: tuple[Index, Index], shape: Tile, first: list[Value]
+    ) -> list[Value]:
+        here = x + at[0] * s.x_row + at[1] * s.x_column
+        pixels = [r * s.x_row + c * s.x_column for r, c in shape.pixels]
+        return multiply_accumulate(f, run, here, w, pixels, counts, first)
+
+    if waiting is None:
+        for row, column, shape in _each_tile(f, s, unit, tile, bounds):
+            first = start(channel, counts, len(shape.pixels), row, column)
+            sums = summed(s.run, x, w, (row, column), shape, first)
+            finish(row, column, channel, shape, counts, sums)
+        return
+
+    wide = len(counts) * f.lanes
+
+    def places(row: Index, column: Index, shape: Tile) -> tuple[Address, list[int]]:
+        here = waiting + row * (s.columns * wide) + column * wide
+        return here, [
+            (r * s.columns + c) * wide + i * f.lanes
+            for r, c in shape.pixels
+            for i in range(len(counts))
+        ]
+
+    for row, column, shape in _each_tile(f, s, unit, tile, bounds):
+        here, offsets = places(row, column, shape)
+        first = start(channel, counts, len(shape.pixels), row, column)
+        for value, offset in zip(first, offsets, strict=True):
+            here.store(value, offset)
+    down, across = s.run.taps
+    by_row, by_column = cuts(f.module.width, s, unit)
+    part = Run(
+        (Taps(1, 0, 0), Taps(1, 0, 0) if by_column > 1 else across), s.run.depth, s.run.w_depth
+    )
+    with f.each(by_row) as i, f.each(by_column) as j:
+        image = x + i * down.x + j * across.x
+        taps = w + i * down.w + j * across.w
+        for row, column, shape in _each_tile(f, s, unit, tile, bounds):
+            here, offsets = places(row, column, shape)
+            before = [here.load(offset) for offset in offsets]
+            sums = summed(part, image, taps, (row, column), shape, before)
+            for value, offset in zip(sums, offsets, strict=True):
+                here.store(value, offset)
+    for row, column, shape in _each_tile(f, s, unit, tile, bounds):
+        here, offsets = places(row, column, shape)
+        sums = [here.load(offset) for offset in offsets]
+        finish(row, column, channel, shape, counts, sums)
 
 
 def from_bias(f: Function, bias: Address | None) -> Callable[..., list[Value]]:

@@ -51,6 +51,7 @@ __all__ = [
     "winograd_pays",
     "winograd_scratch",
     "winograd_weight_gradient",
+    "winograd_weights_pay",
 ]
 
 TILES = 32
@@ -73,6 +74,11 @@ def winograd_pays(width: Width, s: Sweep, strides: tuple[int, int]) -> bool:
     tiles = 16 * -(-s.rows // 2) * -(-s.columns // 2)
     fits = 64 * s.run.depth * s.outputs <= CACHE
     return plain and enough and 1.25 * tiles + (0 if fits else 8 * width.lanes) < direct
+
+
+def winograd_weights_pay(width: Width, s: Sweep, strides: tuple[int, int]) -> bool:
+    """Whether the weights' gradient takes fewer cycles: its sums are read and written each time."""
+    return winograd_pays(width, s, strides) and 64 * s.run.depth * s.outputs < CACHE
 
 
 def channels_at_once(width: Width, s: Sweep) -> int:

@@ -35,11 +35,15 @@ from pellucid.compiler.kernels._sweep import (
     bias_gradient,
     from_bias,
     normalised,
+    pack,
+    packing_pays,
     parts_of_sweep,
+    sums_waiting,
     sweep,
     to_image,
     to_pool,
     weight_gradient,
+    weights_are_small,
 )
 from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
@@ -55,10 +59,11 @@ from pellucid.compiler.kernels._winograd import (
     winograd_pays,
     winograd_scratch,
     winograd_weight_gradient,
+    winograd_weights_pay,
 )
 from pellucid.compiler.kernels.activation import gated
 from pellucid.compiler.kernels.batch_normalization import folded
-from pellucid.compiler.schedule import CELLS, NO_FRAME, Frame, Place, span_of
+from pellucid.compiler.schedule import CELLS, NO_FRAME, Frame, Place, Split, span_of
 from pellucid.ops._window import Axis, Windows
 from pellucid.ops.average_pool2d import AveragePool2D
 from pellucid.ops.conv2d import Conv2D
@@ -173,6 +178,11 @@ def forward(b: Builder, group: Group) -> None:
     if fast:
         sizes = winograd_scratch(s, at_once)
         scratch = [b.extra(group, f"tiles {k}", (size,)) for k, size in enumerate(sizes)]
+    elif sums_waiting(b.target.width, s, unit):
+        scratch = [b.extra(group, "sums", (sums_waiting(b.target.width, s, unit),))]
+    packed = op.groups == 1 and not fast and packing_pays(b.target.width, s, unit)
+    if packed:
+        transformed = _packed(b, group, w, s, unit)
     parts = 1
     if not b.training and op.groups == 1:
         width = b.target.width
@@ -213,7 +223,9 @@ def forward(b: Builder, group: Group) -> None:
                 winograd(f, s, source, kernel, next(given), next(given), own_bias, finish, span)
             else:
                 start = from_bias(f, own_bias)
-                sweep(f, s, source, kernel + g * s.outputs, start, finish, unit, span)
+                waiting = next(given, None) if scratch else None
+                own_kernel = kernel + g * s.outputs
+                sweep(f, s, source, own_kernel, start, finish, unit, span, waiting, packed=packed)
 
     places = [p for p in (x, transformed or w, y, bias, winner) if p is not None]
     places += [*affine, *scratch]
@@ -251,6 +263,23 @@ def _transformed(b: Builder, group: Group, w: Place, at_once: int = 0) -> Place:
         count=lambda _: depth,
     )  # fmt: skip
     return u
+
+
+def _packed(b: Builder, group: Group, w: Place, s: Sweep, unit: tuple[int, int] = (1, 1)) -> Place:
+    """Return the place of the weights as `pack` leaves them."""
+    packed = b.schedule.place(f"{w.name} (by block)", w.shape, extent="whole")
+    each = s.run.depth
+
+    def emit(f: Function) -> None:
+        source, target, item, _ = f.arguments
+        with f.each(each) as k:
+            pack(f, s, source, target, item * each + k, unit)
+
+    key = ("pack_weights", s, unit)
+    b.schedule.add(
+        group.layer, key, "item", [w, packed], [packed], emit, count=lambda _: s.run.total // each
+    )
+    return packed
 
 
 def _inputs_by_tile(
@@ -412,21 +441,25 @@ def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
     assert isinstance(op, Conv2D)
     s = _geometry(group, x, dz.row)
     corner = _corner(group, x)
-    if op.groups == 1 and winograd_pays(b.target.width, s, op.strides):
+    if op.groups == 1 and winograd_weights_pay(b.target.width, s, op.strides):
         _weights_by_tile(b, group, s, corner, x, dz)
         return
     total = b.collect(group.node.inputs[1])
     per_group = total.shape[2]
+    # Large sums are read and written once for a chunk of the batch, not once for each sample.
+    together = not weights_are_small(s)
 
     def emit(f: Function) -> None:
-        image, gradient, target = f.arguments
+        image, gradient, target = f.arguments[:3]
+        samples = (f.arguments[3], x.stride, dz.stride) if together else (1, 0, 0)
         with f.each(op.groups) as g:
             here = image + corner + g * per_group
-            weight_gradient(f, s, here, gradient + g * s.outputs, target + g * s.outputs, 1, 0, 0)
+            weight_gradient(f, s, here, gradient + g * s.outputs, target + g * s.outputs, *samples)
 
-    key = ("conv2d_weights", s, corner, op.groups)
+    key = ("conv2d_weights", s, corner, op.groups, together and (x.stride, dz.stride))
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
-    b.schedule.add(group.layer, key, "sample", [x, dz, total], [total], emit, macs=macs)
+    how: Split = "range" if together else "sample"
+    b.schedule.add(group.layer, key, how, [x, dz, total], [total], emit, macs=macs)
 
 
 def _weights_by_tile(b: Builder, group: Group, s: Sweep, corner: int, x: Place, dz: Place) -> None:
@@ -522,6 +555,12 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
         turned = _transformed(b, group, turned)
     sizes = winograd_scratch(whole) if fast else ()
     scratch = [b.extra(group, f"gradient tiles {k}", (size,)) for k, size in enumerate(sizes)]
+    packed = not fast and op.groups == len(pairs) == 1 and packing_pays(b.target.width, whole)
+    if packed:
+        turned = _packed(b, group, turned, whole)
+    sums = 0 if fast else max(sums_waiting(b.target.width, image(*pair)) for pair in pairs)
+    if sums:
+        scratch = [b.extra(group, "gradient sums", (sums,))]
 
     def emit(f: Function) -> None:
         gradient, weights, target, *tiles = f.arguments
@@ -542,7 +581,9 @@ def _data_backward(b: Builder, group: Group, dz: Place) -> None:
                 source = gradient + (r.offset * dz.row + q.offset * filters) + g * o
                 first = weights + (r.first * kw + q.first) * filters * c + g * (o * c)
                 finish = to_image(f, s, here, lambda value: value, add=add)
-                sweep(f, s, source, first, from_bias(f, None), finish)
+                waiting = tiles[0] if sums_waiting(b.target.width, s) else None
+                start = from_bias(f, None)
+                sweep(f, s, source, first, start, finish, waiting=waiting, packed=packed)
 
     key = ("conv2d_data", dz.layout, dx.layout, kernel.shape, op, add)
     macs = math.prod(dz.shape) * kh * kw * c

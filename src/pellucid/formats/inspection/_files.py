@@ -14,11 +14,11 @@ from pellucid.formats._kind import kind_of, require_model
 from pellucid.formats._safetensors import Tensor, read_safetensors
 from pellucid.formats.inspection._contents import FileContents, StoredArray
 from pellucid.formats.inspection._keras import inspect_hdf5, inspect_keras
+from pellucid.formats.inspection._onnx import inspect_onnx
 
 __all__ = ["inspect_file"]
 
 _OTHERS = {
-    "onnx": "an ONNX model",
     "npy": "one NumPy array (.npy)",
     "gzip": "a file compressed with gzip",
     "picture": "a picture",
@@ -46,11 +46,14 @@ def inspect_file(filepath: str | os.PathLike[str]) -> FileContents:
         )
     data = read_file(filepath)
     kind = kind_of(data)
+    if kind == "unknown" and where.lower().endswith(".onnx"):
+        kind = "onnx"  # which has no signature
     if kind == "unknown" and _is_text(data):
         kind = "text"
     readers: dict[str, Callable[[], FileContents]] = {
         "keras": lambda: inspect_keras(read_archive(data, _MEMBERS, where), where),
         "hdf5": lambda: inspect_hdf5(data, where),
+        "onnx": lambda: inspect_onnx(data, where),
         "safetensors": lambda: _safetensors(data, where),
         "npz": lambda: _npz(filepath, data),
     }
