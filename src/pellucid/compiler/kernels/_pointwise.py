@@ -15,6 +15,7 @@ from pellucid.compiler.kernels._sweep import (
     Sweep,
     bias_gradient,
     from_bias,
+    parts_of_sweep,
     sweep,
     to_image,
     weight_gradient,
@@ -22,7 +23,7 @@ from pellucid.compiler.kernels._sweep import (
 from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
 from pellucid.compiler.kernels.activation import gated
-from pellucid.compiler.schedule import NO_FRAME, Place
+from pellucid.compiler.schedule import NO_FRAME, Place, span_of
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -32,11 +33,14 @@ __all__ = ["backward", "forward"]
 ONE = Taps(1, 0, 0)
 
 
-def _over(x: Place, y: Place) -> Sweep:
-    """Return the sweep that makes every pixel of y from the one of x; as one row where it can."""
+def _over(x: Place, y: Place, by_rows: bool = False) -> Sweep:
+    """Return the sweep that makes every pixel of y from the one of x.
+
+    Where it can it is one row of pixels, unless an image's rows are to be taken apart.
+    """
     (*pixels, depth), outputs = x.shape, y.shape[-1]
     run = Run((ONE, ONE), depth, outputs)
-    if x.frame == y.frame == NO_FRAME:
+    if x.frame == y.frame == NO_FRAME and not (by_rows and len(pixels) == 2):
         return Sweep(1, math.prod(pixels), outputs, 0, depth, 0, outputs, run)
     height, width = pixels
     return Sweep(height, width, outputs, x.row, depth, y.row, outputs, run)
@@ -47,7 +51,8 @@ def forward(b: Builder, group: Group) -> None:
     node = group.node
     x, w, y = b.place(node.inputs[0]), b.place(node.inputs[1]), b.place(group.output)
     bias = None if node.inputs[2] is None else b.place(node.inputs[2])
-    s = _over(x, y)
+    s = _over(x, y, by_rows=not b.training)
+    parts = 1 if b.training else parts_of_sweep(b.target.width, s)
 
     def emit(f: Function) -> None:
         image, kernel, result, *rest = f.arguments
@@ -56,12 +61,13 @@ def forward(b: Builder, group: Group) -> None:
             return activation.apply(f, group.activation, value)
 
         start = from_bias(f, rest[0] if bias is not None else None)
-        sweep(f, s, image, kernel, start, to_image(f, s, result, act))
+        finish = to_image(f, s, result, act)
+        sweep(f, s, image, kernel, start, finish, span=span_of(f, parts))
 
     places = [place for place in (x, w, y, bias) if place is not None]
     key = ("pointwise", s, bias is None, group.activation)
     macs = s.rows * s.columns * s.outputs * s.run.total
-    b.schedule.add(group.layer, key, "sample", places, [y], emit, macs=macs)
+    b.schedule.add(group.layer, key, "sample", places, [y], emit, macs=macs, parts=parts)
 
 
 def backward(b: Builder, group: Group) -> None:
