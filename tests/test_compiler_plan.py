@@ -522,3 +522,12 @@ def test_what_cannot_be_compiled_is_said_of_the_model_and_not_of_llvmlite(capfd)
     assert model.predict_on_batch(np.zeros((2, 6, 6, 3), "f4")).shape == (2, 6, 6, 4)
     assert "softmax" in engine.refusal(model.program())
     assert "llvmlite" not in capfd.readouterr().err
+
+
+def test_constants_that_depend_on_no_weight_are_made() -> None:
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype("f4")
+    model = keras.Sequential(
+        [keras.Input((3,)), layers.Rescaling([1.0, 2.0, 3.0], [0.5, 0.0, -1.0]), layers.Dense(4)]
+    )
+    expected = model(x)
+    np.testing.assert_allclose(model.predict(x), expected, atol=1e-5)

@@ -257,7 +257,7 @@ class Constants:
                 table[place.slot] = by_id[weights[place]].address
         self._launch = Launch(function, table, control_of(section, 1, 1), self._memory)
         self.bytes = len(self._memory)
-        self._uses: list[int] = []
+        self._uses: list[int] | None = None  # [] is known of constants that depend on no weight
         self._all_uses = -1
 
     def refresh(self) -> None:
