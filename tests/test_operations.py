@@ -5,7 +5,7 @@ import pytest
 
 import pellucid as keras
 from pellucid import ops
-from pellucid.errors import ArgumentError, NameLookupError, ShapeError
+from pellucid.errors import ArgumentError, DataError, NameLookupError, ShapeError
 from pellucid.layers import OperationLayer
 from pellucid.ops.multiply import Multiply
 from pellucid.ops.slice import Slice
@@ -88,6 +88,8 @@ def test_several_outputs_are_a_list():
         (lambda x: x[0, "a"], ArgumentError, "whole numbers, slices"),
         (lambda x: x[:, 9], ShapeError, "index 9"),
         (lambda x: ops.split(x, 4, -1), ShapeError, "4 equal"),
+        (lambda x: ops.take(x, [0, 3], axis=-1), DataError, "from -3 to 2"),
+        (lambda x: ops.mean(x, axis=x), ArgumentError, "only x can be symbolic"),
     ],
 )
 def test_refuses(call, error, message):

@@ -15,7 +15,7 @@ from pellucid.layers._layer import Layer, as_config
 from pellucid.layers._names import automatic_name
 from pellucid.layers._symbolic import KerasTensor, flatten, pack
 from pellucid.ops._arguments import apply
-from pellucid.ops._operation import Array, Operation
+from pellucid.ops._operation import Array, Operation, common_type
 from pellucid.ops._registry import operations
 from pellucid.ops._symbolic import FUNCTIONS, Symbolic
 
@@ -278,6 +278,8 @@ class _Stated(Symbolic):
         """Apply the operation."""
         values: list[Value | None] = []
         dtypes = []
+        kinds = [np.dtype(x.dtype) for x in inputs if isinstance(x, _Stated)]
+        floating = common_type([k for k in kinds if k.kind == "f"] or [np.dtype(np.float32)])
         for name, x in zip(op.input_names(len(inputs)), inputs, strict=True):
             if x is None:
                 values.append(None)
@@ -288,7 +290,7 @@ class _Stated(Symbolic):
                 continue
             array = np.asarray(x)
             if array.dtype.kind == "f":
-                array = array.astype(self.statement.layer.dtype)
+                array = array.astype(floating)
             variable = self.statement.layer.constant(self.statement.constants, name, array)
             self.statement.constants += 1
             values.append(self.statement.tracer.weight(variable))

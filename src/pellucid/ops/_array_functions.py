@@ -16,13 +16,13 @@ from pellucid.errors import ArgumentError, ShapeError, TypeMismatchError
 from pellucid.ops._arguments import apply, numbers
 from pellucid.ops._operation import Array, Shape
 from pellucid.ops._shapes import axes_indices, axis_index, product
-from pellucid.ops._symbolic import function
+from pellucid.ops._symbolic import Symbolic, function
 from pellucid.ops.broadcast_to import BroadcastTo
 from pellucid.ops.cast import Cast
 from pellucid.ops.concatenate import Concatenate
 from pellucid.ops.reshape import Reshape
 from pellucid.ops.slice import Slice
-from pellucid.ops.take import Take
+from pellucid.ops.take import Take, places_among
 from pellucid.ops.transpose import Transpose
 
 __all__ = [
@@ -218,7 +218,11 @@ def take(x: npt.ArrayLike, indices: npt.ArrayLike, axis: int | None = None) -> A
         raise TypeMismatchError(f"take: indices must be whole numbers, received {places.dtype}.")
     if axis is None:
         return apply(Take(0), ravel(array), places)
-    return apply(Take(axis_index("take", axis, array.shape)), array, places)
+    along = axis_index("take", axis, array.shape)
+    size = array.shape[along]
+    if size is not None and not isinstance(places, Symbolic):
+        places = places_among(size, places)  # an index outside is told now, not when it is run
+    return apply(Take(along), array, places)
 
 
 @function

@@ -119,7 +119,7 @@ class Activation(Operation):
         return Call(
             self.function,
             (cell_of("x", x, cell),),
-            _of_one(partial(self.definition.f, **self.parameters)),
+            of_one(partial(self.definition.f, **self.parameters)),
         )
 
     def gradient_terms(
@@ -129,7 +129,7 @@ class Activation(Operation):
         return Product(
             (
                 cell_of("dy", dy, cell),
-                Call(f"{self.function}'", (cell_of("x", x, cell),), _of_one(self._derivative)),
+                Call(f"{self.function}'", (cell_of("x", x, cell),), of_one(self._derivative)),
             )
         )
 
@@ -181,7 +181,7 @@ def _checked(what: str, value: object, kind: str) -> float:
     return result
 
 
-def _of_one(function: Callable[[Array], Array]) -> Callable[[float], float]:
+def of_one(function: Callable[[Array], Array]) -> Callable[[float], float]:
     """Return the function of arrays as a function of one number."""
     return lambda number: float(function(np.array([number]))[0])
 

@@ -15,7 +15,7 @@ Source: each function's own, named there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +26,7 @@ from pellucid.ops._activations import Function
 from pellucid.ops._elementwise import ELEMENTWISE
 from pellucid.ops._operation import EVERYTHING, Array, Case, Invalid, Operation, Shape
 from pellucid.ops._terms import Call, Expression, Product, cell_of
+from pellucid.ops.activation import of_one
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,13 @@ class Elementwise(Operation):
 
     def terms(self, cell: tuple[int, ...], x: Array) -> Expression:
         """The function of the one number."""
-        return Call(self.function, (cell_of("x", x, cell),), _of_one(self.forward))
+        return Call(self.function, (cell_of("x", x, cell),), of_one(self.forward))
 
     def gradient_terms(
         self, wrt: str, cell: tuple[int, ...], dy: Array, y: Array, x: Array
     ) -> Expression:
         """The gradient behind it, times the slope."""
-        slope = Call(f"{self.function}'", (cell_of("x", x, cell),), _of_one(self._derivative))
+        slope = Call(f"{self.function}'", (cell_of("x", x, cell),), of_one(self._derivative))
         return Product((cell_of("dy", dy, cell), slope))
 
     @classmethod
@@ -91,11 +92,6 @@ class Elementwise(Operation):
     def _derivative(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
             return self.definition.derivative(x, self.definition.f(x))
-
-
-def _of_one(function: Callable[[Array], Array]) -> Callable[[float], float]:
-    """Return the function of arrays as a function of one number."""
-    return lambda number: float(function(np.array([number]))[0])
 
 
 def _case(op: Elementwise) -> Case:

@@ -64,7 +64,7 @@ class Take(Operation):
 
     def forward(self, x: Array, indices: Array) -> Array:
         """Take the slices; DataError for an index that is outside."""
-        return np.take(x, self._places(x, indices), self.axis)
+        return np.take(x, places_among(x.shape[self.axis], indices), self.axis)
 
     def backward(
         self,
@@ -79,20 +79,22 @@ class Take(Operation):
         dx = np.zeros(x.shape, dy.dtype)
         rows = dy.reshape(*x.shape[: self.axis], -1, *x.shape[self.axis + 1 :])
         into, rows = np.moveaxis(dx, self.axis, 0), np.moveaxis(rows, self.axis, 0)
-        np.add.at(into, self._places(x, indices).ravel(), rows)
+        np.add.at(into, places_among(len(into), indices).ravel(), rows)
         return dx, None
 
     def terms(self, cell: tuple[int, ...], x: Array, indices: Array) -> Expression:
         """The one number, from where it stood."""
         end = self.axis + indices.ndim
-        place = int(self._places(x, indices)[cell[self.axis : end]])
+        places = places_among(x.shape[self.axis], indices)
+        place = int(places[cell[self.axis : end]])
         return cell_of("x", x, (*cell[: self.axis], place, *cell[end:]))
 
     def gradient_terms(
         self, wrt: str, cell: tuple[int, ...], dy: Array, y: Array, x: Array, indices: Array
     ) -> Expression:
         """The gradients of all that were taken from here."""
-        used = np.argwhere(self._places(x, indices) == cell[self.axis]).tolist()
+        places = places_among(x.shape[self.axis], indices)
+        used = np.argwhere(places == cell[self.axis]).tolist()
         before, after = cell[: self.axis], cell[self.axis + 1 :]
         return Sum([cell_of("dy", dy, (*before, *place, *after)) for place in used])
 
@@ -109,17 +111,17 @@ class Take(Operation):
         yield Invalid(lambda: cls(2).output_shape((2, 3), (1,)), ShapeError, "no axis 2")
         yield Invalid(lambda: cls(0).forward(np.ones(2), np.array([2])), DataError, "from -2 to 1")
 
-    def _places(self, x: Array, indices: Array) -> Array:
-        """The indices, counted from the start."""
-        size = x.shape[self.axis]
-        whole = indices.astype(np.int64)
-        if whole.size and not (-size <= whole.min() and whole.max() < size):
-            raise DataError(
-                f"take: expected indices from {-size} to {size - 1}, received some from "
-                f"{whole.min()} to {whole.max()}."
-            )
-        places: Array = whole % max(size, 1)
-        return places
+
+def places_among(size: int, indices: Array) -> Array:
+    """Return indices of `size` slices, counted from the first; DataError if one is outside."""
+    whole = indices.astype(np.int64)
+    if whole.size and not (-size <= whole.min() and whole.max() < size):
+        raise DataError(
+            f"take: expected indices from {-size} to {size - 1}, received some from "
+            f"{whole.min()} to {whole.max()}."
+        )
+    places: Array = whole % max(size, 1)
+    return places
 
 
 def _case(op: Take, indices: Array) -> Case:
