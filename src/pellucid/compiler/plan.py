@@ -10,7 +10,7 @@ import ctypes
 import math
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,8 +26,10 @@ from pellucid.compiler.schedule import (
     BATCH,
     COUNTER,
     COUNTERS,
+    NO_FRAME,
     PHASES,
     SPIN,
+    Job,
     Place,
     Section,
     UnsupportedError,
@@ -223,6 +225,51 @@ def lay_out(sizes: Sequence[int]) -> tuple[Array, list[int]]:
     return raw[-raw.ctypes.data % 64 :][:total], offsets
 
 
+def together(sections: Sequence[Section], places: Sequence[Place]) -> list[list[Place]]:
+    """Return which places can have the same memory, one after the other, phase by phase.
+
+    A place whose cells are all written may follow any such; else it follows those of its layout
+    and kernels alone, whose zeros are where its own are.
+    """
+    phases = [phase for section in sections for phase in section.phases]
+    used: dict[Place, list[int]] = {}
+    writers: dict[Place, list[Job]] = {}
+    for number, phase in enumerate(phases):
+        for job in (*phase.chain, *phase.items, *phase.apart):
+            for place in {*job.reads, *job.writes}:
+                used.setdefault(place, []).append(number)
+            for place in job.writes:
+                writers.setdefault(place, []).append(job)
+    found: list[list[Place]] = []
+    free: dict[Hashable, list[tuple[int, list[Place]]]] = {}
+    for place in sorted(places, key=lambda place: min(used.get(place, [0]))):
+        by = writers.get(place, [])
+        if place.keep or place.extent != "sample" or not by:
+            found.append([place])
+            continue
+        whole = place.frame == NO_FRAME and all(job.note in WRITE_ALL for job in by)
+        kind = None if whole else (place.layout, place.element, *(job.kernel for job in by))
+        buffers = free.setdefault(kind, [])
+        fitting = [entry for entry in buffers if entry[0] < min(used[place])]
+        if fitting:
+            entry = min(fitting, key=lambda entry: abs(entry[1][0].size - place.size))
+            buffers.remove(entry)
+            buffer = entry[1]
+            buffer.append(place)
+        else:
+            buffer = [place]
+            found.append(buffer)
+        buffers.append((max(used[place]), buffer))
+    return found
+
+
+WRITE_ALL = (
+    *("conv2d", "conv2d_winograd", "transform_inputs", "depthwise_conv2d", "add", "activation"),
+    *("copy", "max_pool2d", "average_pool2d", "global_average_pool2d", "dense", "softmax"),
+)
+"""The kernels that write every cell of what they make."""
+
+
 class Constants:
     """What is made of the weights alone: for all batch sizes, and anew only when weights change.
 
@@ -300,7 +347,7 @@ class Plan:
         self._offsets: dict[Place, int] = {}
         threads = self.team.threads
         few = batch_size < 2 * threads or (batch_size % threads and batch_size < 4 * threads)
-        self._apart = bool(compiled.apart) and threads > 1 and bool(few)
+        self._apart = bool(compiled.apart) and bool(few)
         self._make_memory()
         inference = not compiled.builder.training
         self._alone = inference and batch_size == 1 and not self._apart
@@ -360,14 +407,17 @@ class Plan:
             for place in self.compiled.schedule.places
             if not place.external and place not in constants
         ]
-        self._memory, offsets = lay_out([self.size_of(place) for place in places])
+        buffers = together(self.compiled.apart, places) if self._apart else [[p] for p in places]
+        sizes = [max(self.size_of(place) for place in buffer) for buffer in buffers]
+        self._memory, offsets = lay_out(sizes)
         self.bytes = len(self._memory)
         if self.compiled.constants is not None:
             self.bytes += self.compiled.constants.bytes
-        for place, offset in zip(places, offsets, strict=True):
-            self._table[place.slot] = self._memory.ctypes.data + offset
-            self._offsets[place] = offset
-            self._arrays[place] = self._viewed(place, offset)
+        for buffer, offset in zip(buffers, offsets, strict=True):
+            for place in buffer:
+                self._table[place.slot] = self._memory.ctypes.data + offset
+                self._offsets[place] = offset
+                self._arrays[place] = self._viewed(place, offset)
 
     def size_of(self, place: Place) -> int:
         """Return how many bytes a place takes."""

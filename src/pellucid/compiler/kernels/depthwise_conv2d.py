@@ -2,7 +2,8 @@
 
 * **Forward**. Tile: P pixels side by side × one vector of channels. Every tap loads its weights
   once for the tile, and P vectors of the image: nothing is broadcast, nothing is shared between
-  pixels, so the limit is two loads in a cycle, not two multiply-adds.
+  pixels, so the limit is two loads in a cycle, not two multiply-adds. Channels are taken in bands
+  of which the rows under a window stay in L1 until the window has passed.
 * **Data gradient**: the same sweep over dy with the taps in reverse order; a stride takes its
   outputs apart, as in `conv2d.py`.
 * **Weight gradient**: one vector of channels of all taps stays in registers over the image.
@@ -15,7 +16,7 @@ Floor: one load for each multiply-add.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
@@ -36,6 +37,12 @@ from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Span, bounds_of, 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
     from pellucid.graph import Node
+
+BAND = 24_000
+"""How many bytes of the rows under a window stay in the first-level cache beside the results."""
+
+IMAGE = 2**20
+"""How many bytes an image may have for bands to pay: a larger one is read through, from L3."""
 
 NORMALISES = True
 """Batch normalisation by stored statistics may be fused."""
@@ -103,26 +110,47 @@ def _sweep(
     y_steps: tuple[int, int],
     span: Span | None = None,
 ) -> None:
-    """Write the loops over rows, tiles of columns, and channels."""
+    """Write the loops over bands of channels, rows, tiles of columns, and a band's channels."""
     rows, columns, channels = shape
     places = Run(taps, 1, 0).places()
     most = min(8, f.module.width.registers - 4)
-    with each_of(f, bounds_of(f, span, rows), 0, rows) as r:
-        for first, length, count in split(columns, most):
-            with f.each(count) as block:
-                column = block * length + first
-                here = x + r * x_steps[0] + column * x_steps[1]
-                there = r * y_steps[0] + column * y_steps[1]
-                for k, n in vectors_over(f, channels):
-                    sums = [start(k, n)] * length
-                    for in_x, in_w in places:
-                        weight = w.load(k + in_w, n)
-                        sums = [
-                            f.fma(here.load(k + (in_x + p * x_steps[1]), n), weight, total)
-                            for p, total in enumerate(sums)
-                        ]
-                    for p, total in enumerate(sums):
-                        finish(there + (k + p * y_steps[1]), k, total, n)
+    bounds = bounds_of(f, span, rows)
+
+    def image(band: Callable[[], Iterator[tuple[Index, int | None]]]) -> None:
+        with each_of(f, bounds, 0, rows) as r:
+            for first, length, count in split(columns, most):
+                with f.each(count) as block:
+                    column = block * length + first
+                    here = x + r * x_steps[0] + column * x_steps[1]
+                    there = r * y_steps[0] + column * y_steps[1]
+                    for k, n in band():
+                        sums = [start(k, n)] * length
+                        for in_x, in_w in places:
+                            weight = w.load(k + in_w, n)
+                            sums = [
+                                f.fma(here.load(k + (in_x + p * x_steps[1]), n), weight, total)
+                                for p, total in enumerate(sums)
+                            ]
+                        for p, total in enumerate(sums):
+                            finish(there + (k + p * y_steps[1]), k, total, n)
+
+    whole, rest = divmod(channels, f.lanes)
+    across = -(-columns * x_steps[1] // channels) * max(1, taps[0].count)
+    wide = max(1, BAND // (4 * f.lanes * across))
+    if whole <= wide or 4 * rows * abs(x_steps[0]) > IMAGE:
+        image(lambda: vectors_over(f, channels))
+        return
+    for first, size, count in split(whole, wide):
+        with f.each(count) as j:
+            begin = (j * size + first) * f.lanes
+            image(lambda begin=begin, size=size: _vectors(f, begin, size))
+    if rest:
+        image(lambda: iter([(whole * f.lanes, rest)]))
+
+
+def _vectors(f: Function, begin: Index, count: int) -> Iterator[tuple[Index, int | None]]:
+    with f.each(count) as i:
+        yield begin + i * f.lanes, None
 
 
 def forward(b: Builder, group: Group) -> None:
