@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pellucid.graph import Node
     from pellucid.graph import Value as GraphValue
 
-__all__ = ["Rule", "merge_backward", "merge_forward", "refusal"]
+__all__ = ["Rule", "refusal"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,92 @@ class Rule:
     merge: Callable[[Function, list[Value]], Value]
     share: Callable[[Function, int, Value, Value, list[Value]], Value]
     sees: Literal["nothing", "others", "all"] = "all"
+
+    def forward(self, b: Builder, group: Group) -> None:
+        """Add the job of the forward pass."""
+        values = group.node.inputs
+        parts = [b.place(value) for value in values]
+        y = b.place(group.output)
+        shape = known(group.output.shape[1:])
+        steps = [own_steps(y), *(_steps(v, p, shape) for v, p in zip(values, parts, strict=True))]
+        axes = joined(shape, steps)
+
+        def emit(f: Function) -> None:
+            *sources, target = f.arguments
+            last = axes[-1][1]
+            for offsets, n in cells_along(f, axes):
+                numbers = [
+                    _read(f, source, i, n, step)
+                    for source, i, step in zip(sources, offsets[1:], last[1:], strict=True)
+                ]
+                target.store(self.merge(f, numbers), offsets[0], n)
+
+        key = (group.op.name, group.op, tuple(axes))
+        b.schedule.add(group.layer, key, "sample", [*parts, y], [y], emit)
+
+    def backward(self, b: Builder, group: Group) -> None:
+        """Add the jobs of the backward pass, one for each tensor that has a gradient."""
+        values = group.node.inputs
+        shape = known(group.output.shape[1:])
+        dy = b.gradient(group.output)
+        for i, value in enumerate(values):
+            if value is None or not b.wants(value):
+                continue
+            add = True
+            if value.variable is None:
+                dx, add = b.claim(value)
+            else:
+                dx = b.collect(value)
+            own = _steps(value, dx, shape)
+            # By number what the share looks at; −1 is y.
+            looked = [k for k in range(-1, len(values)) if self.sees == "all" or k not in (-1, i)]
+            looked = [] if self.sees == "nothing" else looked
+            seen = [b.place(group.output if k < 0 else values[k]) for k in looked]
+            steps = [own, own_steps(dy)]
+            steps += [
+                own_steps(p) if k < 0 else _steps(values[k], p, shape)
+                for k, p in zip(looked, seen, strict=True)
+            ]
+            axes = joined(shape, steps)
+            spread = any(not step and size > 1 for size, step in zip(shape, own, strict=True))
+
+            def emit(
+                f: Function,
+                i: int = i,
+                dx: Place = dx,
+                axes: list[tuple[int, Steps]] = axes,
+                looked: list[int] = looked,
+                spread: bool = spread,
+                add: bool = add,
+            ) -> None:
+                gradient, *sources, target = f.arguments
+                last = axes[-1][1]
+                if spread and not add:
+                    for k, n in vectors_over(f, dx.size):
+                        target.store(f.zero(), k, n)
+                for (there, *offsets), n in cells_along(f, axes):
+                    up = gradient.load(offsets[0], n)
+                    found = {
+                        k: _read(f, source, at, n, step)
+                        for k, source, at, step in zip(
+                            looked, sources, offsets[1:], last[2:], strict=True
+                        )
+                    }
+                    numbers = [found.get(k, up) for k in range(len(values))]
+                    share = self.share(f, i, up, found.get(-1, up), numbers)
+                    if not last[0] and axes[-1][0] > 1:
+                        inside = share if n is None else f.select(f.first_lanes(n), share, 0.0)
+                        target.put(target.get(there) + f.sum(inside), there)
+                    elif add or spread:
+                        target.store(target.load(there, n) + share, there, n)
+                    else:
+                        target.store(share, there, n)
+
+            key = (
+                f"{group.op.name}_gradient", group.op, len(values), i, tuple(axes), spread, add,
+                dx.size,
+            )  # fmt: skip
+            b.schedule.add(group.layer, key, "sample", [dy, *seen, dx], [dx], emit)
 
 
 def refusal(node: Node) -> str | None:
@@ -70,91 +156,3 @@ def _steps(value: GraphValue | None, place: Place, shape: Sequence[int]) -> Step
 
 def _read(f: Function, source: Address, offset: Index, n: int | None, step: int) -> Value:
     return source.load(offset, n) if step else f.splat(source.get(offset))
-
-
-def merge_forward(b: Builder, group: Group, rule: Rule) -> None:
-    """Add the job of the forward pass."""
-    values = group.node.inputs
-    parts = [b.place(value) for value in values]
-    y = b.place(group.output)
-    shape = known(group.output.shape[1:])
-    steps = [own_steps(y), *(_steps(v, p, shape) for v, p in zip(values, parts, strict=True))]
-    axes = joined(shape, steps)
-
-    def emit(f: Function) -> None:
-        *sources, target = f.arguments
-        last = axes[-1][1]
-        for offsets, n in cells_along(f, axes):
-            numbers = [
-                _read(f, source, i, n, step)
-                for source, i, step in zip(sources, offsets[1:], last[1:], strict=True)
-            ]
-            target.store(rule.merge(f, numbers), offsets[0], n)
-
-    key = (group.op.name, group.op, tuple(axes))
-    b.schedule.add(group.layer, key, "sample", [*parts, y], [y], emit)
-
-
-def merge_backward(b: Builder, group: Group, rule: Rule) -> None:
-    """Add the jobs of the backward pass, one for each tensor that has a gradient."""
-    values = group.node.inputs
-    shape = known(group.output.shape[1:])
-    dy = b.gradient(group.output)
-    for i, value in enumerate(values):
-        if value is None or not b.wants(value):
-            continue
-        add = True
-        if value.variable is None:
-            dx, add = b.claim(value)
-        else:
-            dx = b.collect(value)
-        own = _steps(value, dx, shape)
-        # By number what the share looks at; −1 is y.
-        looked = [k for k in range(-1, len(values)) if rule.sees == "all" or k not in (-1, i)]
-        looked = [] if rule.sees == "nothing" else looked
-        seen = [b.place(group.output if k < 0 else values[k]) for k in looked]
-        steps = [own, own_steps(dy)]
-        steps += [
-            own_steps(p) if k < 0 else _steps(values[k], p, shape)
-            for k, p in zip(looked, seen, strict=True)
-        ]
-        axes = joined(shape, steps)
-        spread = any(not step and size > 1 for size, step in zip(shape, own, strict=True))
-
-        def emit(
-            f: Function,
-            i: int = i,
-            dx: Place = dx,
-            axes: list[tuple[int, Steps]] = axes,
-            looked: list[int] = looked,
-            spread: bool = spread,
-            add: bool = add,
-        ) -> None:
-            gradient, *sources, target = f.arguments
-            last = axes[-1][1]
-            if spread and not add:
-                for k, n in vectors_over(f, dx.size):
-                    target.store(f.zero(), k, n)
-            for (there, *offsets), n in cells_along(f, axes):
-                up = gradient.load(offsets[0], n)
-                found = {
-                    k: _read(f, source, at, n, step)
-                    for k, source, at, step in zip(
-                        looked, sources, offsets[1:], last[2:], strict=True
-                    )
-                }
-                numbers = [found.get(k, up) for k in range(len(values))]
-                share = rule.share(f, i, up, found.get(-1, up), numbers)
-                if not last[0] and axes[-1][0] > 1:
-                    inside = share if n is None else f.select(f.first_lanes(n), share, 0.0)
-                    target.put(target.get(there) + f.sum(inside), there)
-                elif add or spread:
-                    target.store(target.load(there, n) + share, there, n)
-                else:
-                    target.store(share, there, n)
-
-        key = (
-            f"{group.op.name}_gradient", group.op, len(values), i, tuple(axes), spread, add,
-            dx.size,
-        )  # fmt: skip
-        b.schedule.add(group.layer, key, "sample", [dy, *seen, dx], [dx], emit)

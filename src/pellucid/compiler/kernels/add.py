@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function
 from pellucid.compiler.ir import Value as Number
-from pellucid.compiler.kernels._merge import Rule, merge_backward, merge_forward, refusal
+from pellucid.compiler.kernels._merge import Rule, refusal
 from pellucid.compiler.schedule import cells, parts_of_cells, span_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _is_spread(group: Group) -> bool:
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
     if _is_spread(group):
-        merge_forward(b, group, _SPREAD)
+        _SPREAD.forward(b, group)
         return
     parts = [b.place(value) for value in group.node.inputs]
     y = b.place(group.output)
@@ -58,7 +58,7 @@ def forward(b: Builder, group: Group) -> None:
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass: every tensor gets dy."""
     if _is_spread(group):
-        merge_backward(b, group, _SPREAD)
+        _SPREAD.backward(b, group)
         return
     dy = b.gradient(group.output)
     for value in group.node.inputs:

@@ -6,7 +6,7 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.kernels._merge import Rule, merge_backward, merge_forward, refusal
+from pellucid.compiler.kernels._merge import Rule, refusal
 
 if TYPE_CHECKING:
     from pellucid.compiler.ir import Function, Value
@@ -21,12 +21,12 @@ def _merge(f: Function, xs: list[Value]) -> Value:
 
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
-    merge_forward(b, group, _rule(group))
+    _rule(group).forward(b, group)
 
 
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
-    merge_backward(b, group, _rule(group))
+    _rule(group).backward(b, group)
 
 
 def _rule(group: Group) -> Rule:

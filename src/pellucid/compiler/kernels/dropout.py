@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.kernels._merge import Rule, merge_backward, merge_forward, refusal
+from pellucid.compiler.kernels._merge import Rule, refusal
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
@@ -26,9 +26,9 @@ def _rule(group: Group) -> Rule:
 
 def forward(b: Builder, group: Group) -> None:
     """Add the job of the forward pass."""
-    merge_forward(b, group, _rule(group))
+    _rule(group).forward(b, group)
 
 
 def backward(b: Builder, group: Group) -> None:
     """Add the job dx = dy · mask · scale."""
-    merge_backward(b, group, _rule(group))
+    _rule(group).backward(b, group)

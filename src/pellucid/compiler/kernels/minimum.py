@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.kernels._merge import Rule, merge_backward, merge_forward, refusal
+from pellucid.compiler.kernels._merge import Rule, refusal
 
 if TYPE_CHECKING:
     from pellucid.compiler.ir import Function, Value
-    from pellucid.compiler.lowering import Builder, Group
 
 __all__ = ["backward", "forward", "refusal"]
 
@@ -21,7 +20,7 @@ def _merge(f: Function, xs: list[Value]) -> Value:
 
 
 def _share(f: Function, i: int, dy: Value, y: Value, xs: list[Value]) -> Value:
-    """Dy for the first number that is y."""
+    """Give dy to the first number that is y."""
     share = f.select(xs[i].equals(y), dy, 0.0)
     for earlier in xs[:i]:
         share = f.select(earlier.equals(y), 0.0, share)
@@ -29,13 +28,4 @@ def _share(f: Function, i: int, dy: Value, y: Value, xs: list[Value]) -> Value:
 
 
 _RULE = Rule(_merge, _share)
-
-
-def forward(b: Builder, group: Group) -> None:
-    """Add the job of the forward pass."""
-    merge_forward(b, group, _RULE)
-
-
-def backward(b: Builder, group: Group) -> None:
-    """Add the jobs of the backward pass."""
-    merge_backward(b, group, _RULE)
+forward, backward = _RULE.forward, _RULE.backward

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pellucid.compiler.kernels._merge import Rule, merge_backward, merge_forward, refusal
+from pellucid.compiler.kernels._merge import Rule, refusal
 
 if TYPE_CHECKING:
     from pellucid.compiler.ir import Function, Value
-    from pellucid.compiler.lowering import Builder, Group
 
 __all__ = ["backward", "forward", "refusal"]
 
@@ -19,19 +18,10 @@ def _merge(f: Function, xs: list[Value]) -> Value:
 
 
 def _share(f: Function, i: int, dy: Value, y: Value, xs: list[Value]) -> Value:
-    """dy, sloped where x is not positive; and dy · x there, for the slope."""
+    """Return dy, sloped where x is not positive; and dy · x there, for the slope."""
     x, slope = xs
     return f.select(x > 0.0, 0.0, dy * x) if i else f.select(x > 0.0, dy, dy * slope)
 
 
 _RULE = Rule(_merge, _share)
-
-
-def forward(b: Builder, group: Group) -> None:
-    """Add the job of the forward pass."""
-    merge_forward(b, group, _RULE)
-
-
-def backward(b: Builder, group: Group) -> None:
-    """Add the jobs of the backward pass."""
-    merge_backward(b, group, _RULE)
+forward, backward = _RULE.forward, _RULE.backward
