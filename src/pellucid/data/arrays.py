@@ -165,8 +165,11 @@ def check_finite(array: Array, name: str) -> None:
         return
     rows = max(1, _CHUNK * len(array) // max(array.size, 1))
     for start in range(0, len(array), rows):
-        with np.errstate(over="ignore"):
-            good = np.isfinite(array[start : start + rows].astype("float32", copy=False))
+        with np.errstate(over="ignore", invalid="ignore"):
+            part = array[start : start + rows].astype("float32", copy=False)
+            if np.isfinite(part.sum()):  # then all are; a third of the time of looking at each
+                continue
+        good = np.isfinite(part)
         if not good.all():
             index = [int(i) for i in np.argwhere(~good)[0]]
             index[0] += start
