@@ -136,7 +136,7 @@ def test_the_fitted_model_is_a_model_like_any_other(tmp_path: Any) -> None:
     opened = keras.load_model(tmp_path / "model.keras")
     assert np.allclose(opened.predict(x)[:, 0], fitted.predict(x), rtol=1e-6)
     assert [layer.name for layer in fitted.model_.layers] == [
-        "rescaling", "dense", "dense_1", "dense_2", "rescaling_1",
+        "normalization", "dense", "dense_1", "dense_2", "rescaling",
     ]  # fmt: skip
 
 

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPooling2D, Rescaling
+from pellucid.layers import (
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    Layer,
+    MaxPooling2D,
+    Normalization,
+    Rescaling,
+)
 from pellucid.models import Model, Sequential
 from pellucid.ops._operation import Array
 
@@ -60,7 +69,7 @@ def build(
         targets: The scale of the targets, for regression; None for classification.
     """
     layers: list[Layer] = [
-        Rescaling((1 / inputs.deviation).tolist(), (-inputs.mean / inputs.deviation).tolist())
+        Normalization(mean=inputs.mean.tolist(), variance=(inputs.deviation**2).tolist())
     ]
     layers += _convolutions(*input_shape[:2]) if len(input_shape) == 3 else _dense(*input_shape)
     if targets is None:
