@@ -1,4 +1,4 @@
-"""Makes tests/vectors/keras2_*.h5: models that Keras 2 saved after some steps of training.
+"""Makes tests/vectors/keras2_*: models that Keras 2 saved after some steps of training.
 
     python -m venv keras2
     keras2/bin/pip install tensorflow-cpu==2.18.1 tf-keras==2.18.0
@@ -133,6 +133,8 @@ def main(k):
         arrays = batches(name)
         train(model, arrays)
         model.save(FOLDER / f"keras2_{name}.h5", save_format="h5")
+        if name != "plain":
+            model.save(FOLDER / f"keras2_{name}.keras")
         predicted = model.predict(listed(arrays, "x0_"), verbose=0)
         predicted = predicted if isinstance(predicted, list) else [predicted]
         arrays |= {f"p{i}": p for i, p in enumerate(predicted)}

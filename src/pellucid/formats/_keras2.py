@@ -1,4 +1,4 @@
-"""A model's configuration as Keras 2 and legacy `.h5` files spell it, in the spelling of Keras 3.
+"""A model's configuration as files of Keras 2, and legacy `.h5` files, spell it: as in Keras 3.
 
 Only words change here: what the result may say is checked afterwards, as that of any other file.
 
@@ -23,6 +23,12 @@ __all__ = ["modern_compile_config", "modern_model"]
 Config = dict[str, Any]
 
 _MODELS = {"Sequential", "Functional", "Model"}
+_MODEL_MODULES = {
+    None,
+    "keras.engine.functional",
+    "keras.src.engine.functional",
+    "tf_keras.src.engine.functional",
+}
 _RENAMED_CLASSES = {
     "Model": "Functional",
     "BatchNormalizationV1": "BatchNormalization",
@@ -107,8 +113,11 @@ def _layer(entry: Config) -> Config:
     else:
         config = _arguments(kind, config)
     made = entry | {"class_name": _RENAMED_CLASSES.get(kind, kind), "config": config}
-    if made.get("module") is None:
-        made["module"] = "keras" if kind in _MODELS else "keras.layers"
+    module = made.get("module")
+    if kind in _MODELS and module in _MODEL_MODULES:
+        made["module"] = "keras"
+    elif module is None:
+        made["module"] = "keras.layers"
     return made
 
 
@@ -232,11 +241,14 @@ def _node(reads: list[list[Any]], first: Mapping[str, int]) -> Config:
 
 
 def modern_compile_config(config: Any) -> Config:
-    """Return what a legacy file says of `compile` as Keras 3 writes it; {} if it says nothing."""
-    if not isinstance(config, dict) or "optimizer_config" not in config:
+    """Return what a file says of `compile` as Keras 3 writes it; {} if it says nothing."""
+    if not isinstance(config, dict):
         return {}
-    made = {key: value for key, value in config.items() if key not in _IDLE_COMPILE}
-    made["optimizer"] = _optimizer(config["optimizer_config"])
+    optimizer = config.get("optimizer_config", config.get("optimizer"))
+    if not isinstance(optimizer, dict):
+        return {}
+    made = {k: v for k, v in config.items() if k not in _IDLE_COMPILE and v is not None}
+    made["optimizer"] = _optimizer(optimizer)
     made["loss"] = _mapped(_loss, config.get("loss"))
     for key in ("metrics", "weighted_metrics"):
         found = _mapped(_metric, config.get(key))

@@ -126,7 +126,7 @@ def _told(
 ) -> tuple[list[_Pair], list[str]]:
     modules = _modules(list(shapes))
     by_name = {unit.name: unit for unit in units}
-    by_path = {v.path: (unit, role) for unit in units for role, v in unit.weights.items()}
+    by_path = {unit.path(role): (unit, role) for unit in units for role in unit.weights}
     pairs: list[_Pair] = []
     left_out: list[str] = []
     for source, target in mapping.items():
@@ -155,7 +155,7 @@ def _require_fit(pair: _Pair, shape: Shape) -> None:
     needed = pair.unit.torch_shape(pair.role)
     if shape != needed:
         raise ArgumentError(
-            f"mapping: {pair.entry!r} has shape {shape}; {pair.unit.weights[pair.role].path} "
+            f"mapping: {pair.entry!r} has shape {shape}; {pair.unit.path(pair.role)} "
             f"needs {needed} in PyTorch's order."
         )
 
@@ -185,7 +185,7 @@ def _matched(
     for names, candidates in alike.values():
         if not names:
             match.missing += [
-                (unit.weights[role].path, unit.torch_shape(role))
+                (unit.path(role), unit.torch_shape(role))
                 for unit in candidates
                 for role in unit.weights
             ]

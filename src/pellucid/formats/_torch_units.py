@@ -51,6 +51,7 @@ class Unit:
 
     Attributes:
         name: The layer's name; with the operation's where a layer has several.
+        layer: The layer's name, after those of the models that it is in.
         kind: The operation's name.
         weights: The weights by PyTorch's names for them.
         maps: (H, W, C) of the maps whose flattened cells are the operation's input, or None.
@@ -59,11 +60,16 @@ class Unit:
     """
 
     name: str
+    layer: str
     kind: str
     weights: dict[str, Variable] = field(default_factory=dict)
     maps: Shape | None = None
     before: int = 0
     number: int = 0
+
+    def path(self, role: str) -> str:
+        """Return a weight's name, which no other has: also not that of a model inside."""
+        return f"{self.layer}/{self.weights[role].name}"
 
     @property
     def signature(self) -> Signature:
@@ -112,7 +118,7 @@ def units_of(model: Model) -> list[Unit]:
         weights = _weights(node)
         key = tuple(id(variable) for variable in weights.values())
         if weights and key not in units:
-            unit = Unit(node.layer, node.op.name, weights, number=len(units))
+            unit = Unit(node.layer, node.layer, node.op.name, weights, number=len(units))
             if unit.kind != "prelu":
                 unit.maps = _flattened(node.inputs[0], makers, node.layer)
             unit.before = depends | 1 << unit.number

@@ -120,6 +120,8 @@ def _groups(model: Model) -> Iterator[tuple[str, Layer]]:
         if isinstance(layer, Model):
             inside = f"{group}/layers" if group else "layers"
             stack += reversed(list(zip(_numbered(layer, inside), layer.layers, strict=True)))
+        else:
+            stack += [(f"{group}/activation", inner) for inner in layer.sublayers]
 
 
 def _numbered(model: Model, inside: str) -> list[str]:
@@ -139,8 +141,9 @@ def _keras_class(layer: Layer) -> str:
 
 
 def _own_weights(layer: Layer) -> list[Variable]:
-    """Return the weights of a layer itself: a model has none but those of its layers."""
-    return [] if isinstance(layer, Model) else layer.weights
+    """Return the weights of a layer itself, without those of layers inside."""
+    inside = {id(variable) for inner in layer.sublayers for variable in inner.weights}
+    return [variable for variable in layer.weights if id(variable) not in inside]
 
 
 def _optimizer_state(model: Model, remaining: dict[str, Array], where: str) -> list[Array]:
@@ -152,9 +155,11 @@ def _optimizer_state(model: Model, remaining: dict[str, Array], where: str) -> l
     if model.optimizer is None or not found:
         return []
     expected = model.optimizer.variables
+    if len(state) == len(expected) - 1 > 1 and expected[1][0] == "learning_rate":
+        state.insert(1, expected[1][1])  # before Keras 3 the rate was no variable
     # A model saved before its first step may have been saved without the slots.
-    if len(found) < len(expected) and all(value is not None and value.ndim == 0 for value in state):
-        expected = expected[: len(found)]
+    if len(state) < len(expected) and all(value is not None and value.ndim == 0 for value in state):
+        expected = expected[: len(state)]
     for index, (value, (name, own)) in enumerate(zip(state, expected, strict=False)):
         if value is None or value.shape != np.shape(own) or value.dtype.kind not in "fiu":
             held = "nothing" if value is None else f"{value.dtype.name} of shape {value.shape}"
@@ -162,7 +167,7 @@ def _optimizer_state(model: Model, remaining: dict[str, Array], where: str) -> l
                 f"{where}: 'optimizer/vars/{index}' is {held}; "
                 f"the optimiser's {name} needs shape {np.shape(own)}."
             )
-    if len(found) != len(expected):
+    if len(state) != len(expected):
         raise LoadError(
             f"{where} holds {len(found)} optimiser variables; "
             f"{model.optimizer.name} has {len(expected)}."

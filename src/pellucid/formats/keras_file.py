@@ -7,8 +7,8 @@ A `.keras` file is a zip file of four members:
     model.weights.h5    the weights and the optimiser's state (HDF5)
     pellucid.json       what Keras has no place for: preprocessing, counters. Keras ignores it.
 
-A `.weights.h5` file is the third of them alone. Legacy `.h5` files, of Keras 2 and 3, are read as
-well (see `_legacy`), and not written.
+A `.weights.h5` file is the third of them alone. Legacy `.h5` files, of Keras 2 and 3, and
+`.keras` files of Keras 2 are read as well (see `_legacy` and `_keras2`), and not written.
 
 Reading a file runs no code of the file's, imports no module that it names, writes nothing and opens
 nothing else. What it may name is a closed list (see `_schema`), and what it may make the reader
@@ -142,6 +142,9 @@ def load_model(
     config = parse_json(members[_CONFIG], f"{where}: {_CONFIG}")
     own = _own_part(members, where)
     with _as_load_error(where):
+        if _is_of_keras_2(members, where):
+            compiled = modern_compile_config(config.get("compile_config"))
+            config = modern_model(config) | {"compile_config": compiled}
         model = _made(config, _size(arrays), where)
     if compile:
         _compile(model, config.get("compile_config"), where)
@@ -239,6 +242,11 @@ def _made(config: Any, numbers: int, where: str) -> Model:
 
 def _members(data: bytes, where: str) -> dict[str, bytes]:
     return read_archive(data, (_METADATA, _CONFIG, _WEIGHTS, _OWN), where)
+
+
+def _is_of_keras_2(members: dict[str, bytes], where: str) -> bool:
+    metadata = parse_json(members.get(_METADATA, b"{}"), f"{where}: {_METADATA}")
+    return isinstance(metadata, dict) and str(metadata.get("keras_version")).startswith("2.")
 
 
 def _own_part(members: dict[str, bytes], where: str) -> dict[str, Any]:
