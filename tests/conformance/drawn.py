@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,12 @@ class Drawn:
         compiled = Plan(Compiled(program), self.batch).forward(self.inputs)
         return [values[output] for output in program.outputs], compiled
 
+    def exact(self) -> Arrays:
+        """Return what the reference makes of the inputs in double precision."""
+        program = self.model.program()
+        values = reference.forward(program, [x.astype("f8") for x in self.inputs])
+        return [values[output] for output in program.outputs]
+
     def gradients(self) -> tuple[Arrays, Arrays]:
         """Return the gradients of the trainable weights and the inputs, by either engine.
 
@@ -92,15 +99,26 @@ def _weight(rng: np.random.Generator, variable: Variable) -> np.ndarray:
 
 
 def require_close(
-    found: Arrays, expected: Arrays, what: str, told: str, own: float, common: float = 0.0
+    found: Arrays,
+    expected: Arrays,
+    what: str,
+    told: str,
+    own: float,
+    common: float = 0.0,
+    rounding: Sequence[float] | None = None,
 ) -> None:
-    """Require errors of at most `own` of an array's largest number and `common` of the largest."""
-    largest = [float(np.abs(b).max(initial=1e-6)) for b in expected]
+    """Require errors of at most `own` of an array's largest number and `common` of the largest.
+
+    The largest number of an array counts as 0.01 at least: it may be what is left of larger ones.
+    The expected numbers may themselves be off by `rounding`, one number for each array.
+    """
+    largest = [float(np.abs(b).max(initial=0.01)) for b in expected]
+    off = rounding or [0.0] * len(expected)
     for i, (a, b) in enumerate(zip(found, expected, strict=True)):
         assert a.shape == b.shape, f"{what} {i} has shape {a.shape}, not {b.shape}; {told}"
         assert np.isfinite(b).all(), f"{what} {i} is not finite; {told}"
         error = float(np.abs(a - b).max(initial=0))
-        allowed = own * largest[i] + common * max(largest)
+        allowed = own * largest[i] + common * max(largest) + off[i]
         assert error <= allowed, f"{what} {i} is off by {error:.1e} of {largest[i]:.1e}; {told}"
 
 
