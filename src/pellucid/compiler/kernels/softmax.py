@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Function, Index, vectors_over
+from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
 from pellucid.compiler.kernels._softmax import exponentials
 from pellucid.compiler.schedule import NO_FRAME, Place
 
@@ -55,25 +55,28 @@ def backward(b: Builder, group: Group) -> None:
         gradient, output, target = f.arguments
         for places in _rows(f, dy, y, dx):
             g, p, d = gradient + places[0], output + places[1], target + places[2]
-            whole, rest = divmod(classes, f.lanes)
-            total = f.zero()
-            if whole:
-                (total,) = f.carry(
-                    whole,
-                    [total],
-                    lambda i, acc, g=g, p=p: [
-                        f.fma(g.load(i * f.lanes), p.load(i * f.lanes), acc[0])
-                    ],
-                )
-            if rest:
-                total = f.fma(g.load(whole * f.lanes, rest), p.load(whole * f.lanes, rest), total)
-            mean = f.splat(f.sum(total))
+            mean = f.splat(_dot(f, g, p, classes))
             for i, n in vectors_over(f, classes):
                 value = p.load(i, n) * (g.load(i, n) - mean)
                 d.store(value + d.load(i, n) if add else value, i, n)
 
     key = ("softmax_gradient", dy.layout, y.layout, dx.layout, add)
     b.schedule.add(group.layer, key, "sample", [dy, y, dx], [dx], emit)
+
+
+def _dot(f: Function, a: Address, b: Address, count: int) -> Value:
+    """Return Σ a[i]·b[i]."""
+    whole, rest = divmod(count, f.lanes)
+    total = f.zero()
+    if whole:
+        (total,) = f.carry(
+            whole,
+            [total],
+            lambda i, acc: [f.fma(a.load(i * f.lanes), b.load(i * f.lanes), acc[0])],
+        )
+    if rest:
+        total = f.fma(a.load(whole * f.lanes, rest), b.load(whole * f.lanes, rest), total)
+    return f.sum(total)
 
 
 def _rows(f: Function, *places: Place) -> Iterator[list[Index]]:
