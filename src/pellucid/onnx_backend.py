@@ -40,7 +40,7 @@ ROOM = 1 << 29
 """How many numbers a model in memory may make of a few, such as weights that are all the same."""
 
 
-class Prepared(BackendRep):  # type: ignore[misc]  # onnx has no types for it
+class Prepared(BackendRep):
     """A model, ready to run.
 
     Args:
@@ -133,7 +133,7 @@ class Prepared(BackendRep):  # type: ignore[misc]  # onnx has no types for it
         return [values[output] for output in program.outputs]
 
 
-class PellucidBackend(Backend):  # type: ignore[misc]  # onnx has no types for it
+class PellucidBackend(Backend):
     """The backend; the module's functions are its methods."""
 
     @classmethod

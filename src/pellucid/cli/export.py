@@ -23,7 +23,7 @@ __all__ = ["command"]
 def command(model: str, out: str | None, opset: int | None, batch_size: int | None) -> None:
     """Write a model as an ONNX file, which ONNX Runtime and other programs run.
 
-    MODEL is a .keras file.
+    MODEL is a .keras, .h5 or .onnx file.
     """
     from pellucid import load_model
 

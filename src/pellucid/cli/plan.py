@@ -18,7 +18,7 @@ __all__ = ["command"]
 def command(model: str, batch_size: int, asm: str | None) -> None:
     """Show how a model is compiled: kernels, shapes, times, what falls back.
 
-    MODEL is a .keras file.
+    MODEL is a .keras, .h5 or .onnx file.
     """
     from pellucid import load_model
     from pellucid.compiler.engine import plan_for, refusal

@@ -21,7 +21,7 @@ __all__ = ["command"]
 def command(model: str) -> None:
     """Show a model's layers: shapes, parameters, multiply-adds.
 
-    MODEL is a .keras file.
+    MODEL is a .keras, .h5 or .onnx file.
     """
     from pellucid import load_model
     from pellucid.models.summary import multiply_adds

@@ -34,28 +34,33 @@ class Attributes:
 
     def whole(self, name: str, default: Default) -> int | Default:
         """Return a whole number."""
-        return self._get(name, int, default)
+        found: int | Default = self._get(name, int, default)
+        return found
 
     def number(self, name: str, default: Default) -> float | Default:
         """Return a number."""
-        found = self._get(name, (int, float), default)
+        found: int | float | Default = self._get(name, (int, float), default)
         return float(found) if isinstance(found, int) else found
 
     def text(self, name: str, default: Default) -> str | Default:
         """Return a text."""
-        return self._get(name, str, default)
+        found: str | Default = self._get(name, str, default)
+        return found
 
     def array(self, name: str, default: Default) -> Array | Default:
         """Return an array."""
-        return self._get(name, np.ndarray, default)
+        found: Array | Default = self._get(name, np.ndarray, default)
+        return found
 
     def wholes(self, name: str, default: Default) -> list[int] | Default:
         """Return a list of whole numbers."""
-        return self._list(name, int, default)
+        found: list[int] | Default = self._list(name, int, default)
+        return found
 
     def numbers(self, name: str, default: Default) -> list[float] | Default:
         """Return a list of numbers."""
-        return self._list(name, float, default)
+        found: list[float] | Default = self._list(name, float, default)
+        return found
 
     def flag(self, name: str, default: bool) -> bool:
         """Return whether a whole number is other than 0."""

@@ -137,7 +137,7 @@ class Builder:
         keras = self.layer(make(bias is not None), inputs, weights)
 
         def rescaled(factor: Array, offset: Array) -> tuple[KerasTensor, Linear]:
-            channels = keras.shape[-1]
+            channels = known(keras.shape[-1:])[0]
             self.room += sum(weight.size for weight in weights)
             scaled = kernel.reshape(-1, channels) * factor
             shifted = offset if bias is None else bias * factor + offset
@@ -208,9 +208,9 @@ class Builder:
         if None in shape and keras.shape[:1] != shape[:1]:
             raise UnsupportedError("it moves the axis of the batch")
         if len(shape) > 1 and keras.shape and keras.shape[0] == shape[0]:
-            target = known(shape[1:])
+            target = known(tuple(shape[1:]))
             return self.layer(layers.Reshape(target, name=self.name(f"{name}_reshape")), keras)
-        op = Reshape(known(shape), whole=True)
+        op = Reshape(known(tuple(shape)), whole=True)
         return self.operation(op, [keras], f"{name}_reshape")
 
     def transpose(self, keras: KerasTensor, axes: Sequence[int], name: str) -> KerasTensor:

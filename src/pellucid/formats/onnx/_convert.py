@@ -23,7 +23,7 @@ from pellucid.ops._operation import Array
 
 __all__ = ["Converted", "ProblemsError", "convert", "load_graph", "refusal"]
 
-ROOM = 1 << 24
+ROOM = 1 << 21
 """How many numbers may be made beyond twice those in the file: of shapes, or repeated."""
 
 IMAGE_OPERATORS = frozenset(
@@ -215,12 +215,27 @@ def _run(graph: Graph, build: Builder, values: dict[str, Value | None]) -> None:
 
 
 def _converted(call: Call) -> Sequence[Value]:
+    _require_arity(call.node, call.opset)
     made = HANDLERS[call.node.operator](call)
     call.attributes.require_all_read()
-    single = isinstance(made, np.ndarray | np.generic | Tensor)
-    listed = [v if isinstance(v, Tensor) else np.asarray(v) for v in ([made] if single else made)]
+    values = made if isinstance(made, list) else [made]
+    listed = [value if isinstance(value, Tensor) else np.asarray(value) for value in values]
     call.outputs_wanted(len(listed))
     return listed
+
+
+def _require_arity(node: Node, opset: int) -> None:
+    """Refuse a node with more or fewer inputs and outputs than the standard gives its operator."""
+    from onnx import defs
+
+    try:
+        schema = defs.get_schema(node.operator, opset)
+    except defs.SchemaError as error:
+        raise UnsupportedError(f"version {opset} has no such operator") from error
+    if not schema.min_input <= len(node.inputs) <= schema.max_input:
+        raise UnsupportedError(f"it has {len(node.inputs)} inputs")
+    if not 1 <= len(node.outputs) <= schema.max_output:
+        raise UnsupportedError(f"it has {len(node.outputs)} outputs")
 
 
 def _finish(
@@ -263,6 +278,8 @@ def _shapes(graph: Graph, where: str, *, batched: bool) -> dict[str, tuple[int |
     """Return the shapes of the inputs, the batch left open or as the file says."""
     shapes: dict[str, tuple[int | None, ...]] = {}
     for port in graph.inputs:
+        if port.dtype is None:
+            raise _not_numbers(port, where)
         if port.shape is None:
             raise LoadError(f"{where} does not say how many axes its input {port.name!r} has.")
         if not port.shape:
@@ -279,13 +296,17 @@ def _shapes(graph: Graph, where: str, *, batched: bool) -> dict[str, tuple[int |
     return shapes
 
 
+def _not_numbers(port: Port, where: str) -> LoadError:
+    return LoadError(f"{where}: its input {port.name!r} is {port.kind}, which is not supported.")
+
+
 def _input(
     port: Port, shape: tuple[int | None, ...], build: Builder, graph: Graph, where: str
 ) -> tuple[Tensor, tuple[int, ...]]:
     """Return the tensor of an input, and the order of its axes here."""
     dtype = port.dtype
     if dtype is None or (build.exact and dtype == np.float16):
-        raise LoadError(f"{where}: its input {port.name!r} is {port.kind}, which is not supported.")
+        raise _not_numbers(port, where)
     if dtype.kind == "f" and not build.exact:
         dtype = np.dtype(np.float32)
     rank = len(shape)

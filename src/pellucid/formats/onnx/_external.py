@@ -64,8 +64,8 @@ class ExternalData:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise LoadError(f"{where}: cannot read {path}: {reason}.") from error
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise LoadError(f"{where}: {location!r} is not an ordinary file.")
             if status.st_nlink > 1:
@@ -77,8 +77,11 @@ class ExternalData:
                     f"{where} should be {size:,} bytes at {offset:,} of {location!r}, which has "
                     f"only {status.st_size:,}."
                 )
-            file.seek(offset)
-            data = file.read(size)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                file.seek(offset)
+                data = file.read(size)
+        finally:
+            os.close(descriptor)
         if len(data) != size:
             raise LoadError(f"{where}: {location!r} became shorter while it was read.")
         return data

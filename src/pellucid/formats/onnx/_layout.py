@@ -33,6 +33,7 @@ __all__ = [
     "arranged",
     "atoms_of",
     "in_memory_order",
+    "quotient",
     "size_of_axis",
     "split_axes",
 ]
@@ -181,12 +182,12 @@ def split_axes(tensor: Tensor, shape: Sequence[Size]) -> Tensor | None:
     axes: list[Axis] = []
     for size in shape:
         axis: list[Atom] = []
-        while (needed := _quotient(size, size_of_axis(tuple(axis)))) != 1:
+        while (needed := quotient(size, size_of_axis(tuple(axis)))) != 1:
             if not rest or needed is None:
                 return None
             atom = rest.pop(0)
-            if _quotient(needed, atom.size) is None:
-                remaining = _quotient(atom.size, needed)
+            if quotient(needed, atom.size) is None:
+                remaining = quotient(atom.size, needed)
                 if remaining is None:
                     return None
                 parts = [Atom(needed), Atom(remaining)]
@@ -216,13 +217,12 @@ def in_memory_order(array: Array, tensor: Tensor) -> Array | None:
         split += [1 if size == 1 else _known(atom) for atom in axis]
     where = {atom: i for i, atom in enumerate(itertools.chain.from_iterable(tensor.axes))}
     moved = array.reshape(split).transpose([where[atom] for atom in tensor.order])
-    shape = tensor.keras.shape
     wanted: list[int] = []
     atoms = list(zip(tensor.order, moved.shape, strict=True))
     full: list[int] = []
-    for size in shape:
+    for cells in tensor.keras.shape:
         axis_atoms: list[tuple[Atom, int]] = []
-        while _open(size_of_axis(tuple(atom for atom, _ in axis_atoms))) != size:
+        while _open(size_of_axis(tuple(atom for atom, _ in axis_atoms))) != cells:
             axis_atoms.append(atoms.pop(0))
         spread = all(n == 1 for _, n in axis_atoms)
         full += [1 if spread else _known(atom) for atom, _ in axis_atoms]
@@ -239,7 +239,7 @@ def _open(size: Size) -> int | None:
     return None if isinstance(size, Batch) else size
 
 
-def _quotient(size: Size, divisor: Size) -> Size | None:
+def quotient(size: Size, divisor: Size) -> Size | None:
     """Return size / divisor; None if that is no whole number."""
     if isinstance(size, Batch):
         if isinstance(divisor, Batch):

@@ -108,8 +108,8 @@ def _count_fields(data: bytes, where: str) -> None:
         except (IndexError, ValueError) as error:
             raise LoadError(f"{where} is not a readable ONNX file: it is broken.") from error
         count += 1
-        if count > 8 * _MOST_NODES:
-            raise LoadError(f"{where} has more than {8 * _MOST_NODES:,} parts, too many to read.")
+        if count > 4 * _MOST_NODES:
+            raise LoadError(f"{where} has more than {4 * _MOST_NODES:,} parts, too many to read.")
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pellucid.formats.onnx._builder import Call, Value
 
 __all__ = ["HANDLERS", "Handler", "operator"]
 
-Handler = Callable[[Call], Value | Sequence[Value]]
+Handler = Callable[[Call], Value | list[Value]]
 """Makes the values of a node; UnsupportedError says why it cannot."""
 
 HANDLERS: dict[str, Handler] = {}

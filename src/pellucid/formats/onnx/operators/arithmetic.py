@@ -74,8 +74,9 @@ def merge(call: Call) -> Value:
     whole = kind.kind in "iu" and call.node.operator in ("Div", "Pow")
     if call.all_constant:
         folded = call.build.fold(op(), [_array(value) for value in values])
-        made: Value = np.trunc(folded).astype(kind) if whole else folded.astype(kind, copy=False)
-        return made / len(values) if call.node.operator == "Mean" else made
+        if call.node.operator == "Mean":
+            folded = folded / len(values)
+        return (np.trunc(folded) if whole else folded).astype(kind, copy=False)
     tensor = merged(call, op(), layer, values, kind)
     if whole:
         return tensor.made(call.operation(Cast(kind.name), [tensor.keras]))

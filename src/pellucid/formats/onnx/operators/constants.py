@@ -9,6 +9,7 @@ from pellucid.formats.onnx._batch import sizes_array
 from pellucid.formats.onnx._builder import Call, Value
 from pellucid.formats.onnx.operators._table import operator
 from pellucid.formats.onnx.operators.shaping import product
+from pellucid.ops._operation import Array
 
 
 @operator("Constant")
@@ -69,4 +70,5 @@ def range_(call: Call) -> Value:
         raise UnsupportedError(f"it counts from {first} to {last} by {by}")
     count = max(int(np.ceil((last - first) / by)), 0)
     call.build.make_room([count])
-    return (first + np.arange(count) * by).astype(start.dtype)
+    made: Array = (first + np.arange(count) * by).astype(start.dtype)
+    return made

@@ -39,7 +39,7 @@ def pad(call: Call) -> Value:
         fill = call.scalar(2, "constant_value") if call.has(2) else 0.0
         axes = call.wholes(3, "axes") if call.has(3) else list(range(rank))
     else:
-        pads = call.attributes.wholes("pads", None) or call.attributes.wholes("paddings", [])
+        pads = call.attributes.wholes("pads", [])
         fill = call.attributes.number("value", 0.0)
         axes = list(range(rank))
     axes = [call.axis(axis, rank) for axis in axes]
@@ -172,7 +172,8 @@ def _scales_and_sizes(
             if not (axis == 0 and isinstance(whole, Batch) and given[axis] == written):
                 raise UnsupportedError("it resizes the batch or the channels")
     if scales is not None:
-        return (float(given.get(2, 1.0)), float(given.get(3, 1.0))), None
+        times = dict(zip(axes, scales, strict=True))
+        return (times.get(2, 1.0), times.get(3, 1.0)), None
     height, width = given.get(2, shape[2]), given.get(3, shape[3])
     if isinstance(height, Batch) or isinstance(width, Batch):
         raise UnsupportedError("it resizes to the batch size")

@@ -12,6 +12,7 @@ from pellucid.formats.onnx._batch import Batch
 from pellucid.formats.onnx._builder import Call, Value
 from pellucid.formats.onnx._layout import Tensor
 from pellucid.formats.onnx.operators._table import operator
+from pellucid.layers._symbolic import KerasTensor
 from pellucid.ops._operation import Array
 from pellucid.ops.add import Add
 from pellucid.ops.matmul import MatMul
@@ -111,7 +112,7 @@ def _places(rows: Tensor) -> Array:
     return numbers.transpose([place[atom] for atom in memory]).reshape(-1)
 
 
-def _matrix(call: Call, value: Value, *, turned: bool) -> object:
+def _matrix(call: Call, value: Value, *, turned: bool) -> KerasTensor | Array:
     """Return a factor as it is multiplied."""
     if not isinstance(value, Tensor):
         return value.T if turned else value

@@ -16,7 +16,7 @@ from pellucid.formats.onnx._layout import Linear, Tensor, in_memory_order
 from pellucid.formats.onnx.operators._table import operator
 from pellucid.layers._layer import Layer
 from pellucid.layers._symbolic import KerasTensor
-from pellucid.ops._operation import Array
+from pellucid.ops._operation import Array, known
 from pellucid.ops.elementwise import Elementwise
 from pellucid.ops.local_response_normalization import LocalResponseNormalization
 from pellucid.ops.reduce import Reduce
@@ -132,7 +132,7 @@ def layer_normalization(call: Call) -> list[Value]:
     scale = call.constant(1, "scale")
     offset = call.constant(2, "bias") if call.has(2) else None
     parameters = [scale] if offset is None else [scale, offset]
-    wanted = tuple(x.shape[first:])
+    wanted = known(x.sizes(range(first, rank)))
     if first == 0 and isinstance(x.shape[0], Batch):
         raise UnsupportedError("it normalises along the batch")
     here = [axis for axis in order if axis >= first]

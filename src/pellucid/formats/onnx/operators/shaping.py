@@ -12,7 +12,7 @@ from pellucid import layers
 from pellucid.formats.onnx._attributes import UnsupportedError
 from pellucid.formats.onnx._batch import Batch, Size
 from pellucid.formats.onnx._builder import Call, Value
-from pellucid.formats.onnx._layout import Tensor, arranged, split_axes
+from pellucid.formats.onnx._layout import Tensor, arranged, quotient, split_axes
 from pellucid.formats.onnx.operators._table import operator
 from pellucid.ops.broadcast_to import BroadcastTo
 from pellucid.ops.concatenate import Concatenate
@@ -102,8 +102,8 @@ def expand(call: Call) -> Value:
     value = call.value(0)
     wanted = call.sizes(1, "shape")
     rank = max(len(wanted), len(value.shape))
-    ours: list[Size] = [1] * (rank - len(value.shape)) + list(value.shape)
-    theirs: list[Size] = [1] * (rank - len(wanted)) + wanted
+    ours: list[Size] = [*[1] * (rank - len(value.shape)), *value.shape]
+    theirs: list[Size] = [*[1] * (rank - len(wanted)), *wanted]
     sizes = [a if b == 1 else b for a, b in zip(ours, theirs, strict=True)]
     if any(a not in (1, b) for a, b in zip(ours, sizes, strict=True)):
         raise UnsupportedError(f"its input does not spread to the shape {wanted}")
@@ -314,9 +314,8 @@ def _worked_out(call: Call, shape: Sequence[Size], wanted: list[Size]) -> list[S
     batch = next((size for size in shape if isinstance(size, Batch)), None)
     if batch is not None and not any(isinstance(size, Batch) for size in wanted):
         if -1 in wanted:
-            rest = math.prod(n for n in _known(wanted) if n != -1)
-            cells = math.prod(_known(shape))
-            if rest and cells * batch.factor == rest:
+            others = math.prod(n for n in _known(wanted) if n != -1)
+            if others == math.prod(_known(shape)):
                 return [Batch() if n == -1 else n for n in wanted]
         if wanted and wanted[0] == call.build.written_for:
             wanted = [Batch(), *wanted[1:]]
@@ -326,12 +325,9 @@ def _worked_out(call: Call, shape: Sequence[Size], wanted: list[Size]) -> list[S
     total = product(shape)
     if rest == 0:
         raise UnsupportedError(f"shape {wanted} leaves open what -1 is")
-    if isinstance(rest, Batch) and not isinstance(total, Batch):
+    left = quotient(total, rest)
+    if left is None:
         raise UnsupportedError(f"{_shown(shape)} does not fit into {_shown(wanted)}")
-    try:
-        left = total // rest
-    except TypeError as error:
-        raise UnsupportedError(f"{_shown(shape)} does not fit into {_shown(wanted)}") from error
     return [left if size == -1 else size for size in wanted]
 
 
