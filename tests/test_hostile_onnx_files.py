@@ -28,7 +28,8 @@ def _warm(tmp_path_factory):
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "hostile.onnx"
+    (tmp_path / "file").mkdir()
+    return tmp_path / "file" / "hostile.onnx"
 
 
 def model(nodes=None, inputs=None, held=None, outputs=("y",), **graph):
@@ -355,24 +356,38 @@ def test_external_data_is_refused_without_a_folder(path):
 
 
 @pytest.mark.parametrize(
+    "location",
+    [
+        *("../secret", "sub/../../secret", "/etc/passwd", "sub/../w", "./w", "//server/share/w"),
+        *(
+            "\\\\server\\share\\w",
+            "C:\\w",
+            "C:w",
+            "file:///etc/passwd",
+            "w\0.png",
+            "",
+            "..",
+            "sub/",
+        ),
+        *("link", "way/secret"),
+    ],
+)
+def test_external_data_stays_inside_the_folder(path, folder, location):
+    """Nothing at all is opened."""
+    save(stored(location), path)
+
+    def load(file):
+        load_model(file, external_data=folder)
+
+    hostile.refused(path, "(lead out of the folder|symbolic link)", load)
+
+
+@pytest.mark.parametrize(
     ("made", "match"),
     [
-        (stored("../secret"), "lead out of the folder"),
-        (stored("sub/../../secret"), "lead out of the folder"),
-        (stored("/etc/passwd"), "lead out of the folder"),
-        (stored("sub/../w"), "lead out of the folder"),
-        (stored("./w"), "lead out of the folder"),
-        (stored("\\\\server\\share\\w"), "lead out of the folder"),
-        (stored("C:\\w"), "lead out of the folder"),
-        (stored("C:w"), "lead out of the folder"),
-        (stored("file:///etc/passwd"), "lead out of the folder"),
-        (stored("w\0.png"), "lead out of the folder"),
-        (stored(""), "lead out of the folder"),
-        (stored("sub"), "not an ordinary file|cannot read"),
+        (stored("sub"), "not an ordinary file"),
         (stored("pipe"), "not an ordinary file"),
         (stored("nothing"), "No such file"),
-        (stored("link"), "symbolic link"),
-        (stored("way/secret"), "symbolic link"),
         (stored("hard"), "hard link"),
         (stored("w", offset=4), "has only 48"),
         (stored("w", offset=-4), "not a number"),
@@ -384,16 +399,10 @@ def test_external_data_is_refused_without_a_folder(path):
         (stored("w", command="rm"), "unknown entries command"),
     ],
 )
-def test_external_data_stays_inside_the_folder(path, folder, made, match):
+def test_external_data_is_what_it_is_said_to_be(path, folder, made, match):
     save(made, path)
-    secret = (path.parent / "secret").read_bytes()
-
-    def load(file):
-        load_model(file, external_data=folder)
-
     with pytest.raises(LoadError, match=match):
-        load(path)
-    assert (path.parent / "secret").read_bytes() == secret
+        load_model(path, external_data=folder)
 
 
 def test_the_folder_must_be_one(path, folder):

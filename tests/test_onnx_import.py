@@ -8,7 +8,9 @@ import onnx.reference
 import onnx.shape_inference
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
+import cli_runner
 import pellucid
 from pellucid import layers, onnx_backend
 from pellucid.errors import ArgumentError, LoadError
@@ -339,3 +341,21 @@ def test_missing_onnx_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(MissingPackageError, match=r'pip install "pellucid\[onnx\]"'):
         load_model(VECTORS / "resnet50.onnx")
+
+
+def test_every_command_that_takes_a_model_opens_the_file(tmp_path):
+    picture = tmp_path / "cat.png"
+    Image.fromarray(np.arange(40 * 50 * 3, dtype=np.uint8).reshape(40, 50, 3)).save(picture)
+    file = VECTORS / "resnet50.onnx"
+    for command in (
+        ("summary", file),
+        ("plan", file),
+        ("predict", file, picture),
+        ("filters", file, "--out", tmp_path / "filters.png"),
+        ("features", file, picture, "--out", tmp_path / "maps.png"),
+        ("explain", picture, "--model", file, "--at", "node_linear.output[3]"),
+        ("inspect", file),
+    ):
+        outcome = cli_runner.run(*command)
+        assert outcome.code == 0, (command, outcome.err)
+        assert "node_" in outcome.out + outcome.err or command[0] in ("predict", "inspect")

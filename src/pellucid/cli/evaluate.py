@@ -24,8 +24,8 @@ __all__ = ["command"]
 def command(model: str, data: str, part: str | None, batch_size: int, out: str | None) -> None:
     """Run a model on labelled data and count what it gets right.
 
-    MODEL is a .keras, .h5 or .onnx file; DATA is mnist, fashion_mnist, cifar10, a folder of pictures, a CSV or an
-    NPZ file. The data is treated as the model's training data was.
+    MODEL is a .keras, .h5 or .onnx file; DATA is mnist, fashion_mnist, cifar10, a folder of
+    pictures, a CSV or an NPZ file. The data is treated as the model's training data was.
     """
     from pathlib import Path
 

@@ -22,7 +22,11 @@ _TARGET = 1
 
 @click.command()
 @click.argument("image", type=click.Path())
-@click.option("--model", type=click.Path(), help="A .keras, .h5 or .onnx file; without it, a small network.")
+@click.option(
+    "--model",
+    type=click.Path(),
+    help="A .keras, .h5 or .onnx file; without it, a small network.",
+)
 @click.option(
     "--at", metavar="ADDRESS", help="Explain one number, such as 'conv2d.output[5,7,0]' or 'loss'."
 )

@@ -30,9 +30,9 @@ _BATCH = 64
 def command(model: str, files: tuple[str, ...], top: int) -> int:
     """Say what a model sees in pictures, or predicts for rows.
 
-    MODEL is a .keras, .h5 or .onnx file; FILES are pictures, folders of pictures (looked through to the bottom),
-    patterns such as 'photos/*.jpg', or tables. Each is treated as the model's training data was.
-    The exit code is 1 if one of them could not be read.
+    MODEL is a .keras, .h5 or .onnx file; FILES are pictures, folders of pictures (looked through
+    to the bottom), patterns such as 'photos/*.jpg', or tables. Each is treated as the model's
+    training data was. The exit code is 1 if one of them could not be read.
     """
     from pellucid import load_model
     from pellucid.cli._preparation import preparation, task_of
