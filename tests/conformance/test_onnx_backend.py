@@ -10,6 +10,7 @@ from conformance import onnx_suite
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the suite's own, when it makes its cases
 def test_the_backend_suite_of_onnx(capsys):
     outcomes = onnx_suite.run()
     failed = [f"{o.name}: {o.reason}" for o in outcomes if o.result == "failed"]
