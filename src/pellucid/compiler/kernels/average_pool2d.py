@@ -5,11 +5,12 @@ One output vector at a time, summed over the taps inside the image. Floor: a loa
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function
 from pellucid.compiler.kernels._windows import clear, parts_of_windows, positions
-from pellucid.compiler.kernels.max_pool2d import windows_of
+from pellucid.compiler.kernels.max_pool2d import MOST_TAPS, windows_of
 from pellucid.compiler.schedule import span_of
 from pellucid.ops.average_pool2d import AveragePool2D
 
@@ -27,6 +28,8 @@ def refusal(node: Node) -> str | None:
     assert x is not None
     windows = op._windows(x.shape)
     hangs_over = windows.rows.overhang or windows.columns.overhang
+    if math.prod(op.pool_size) > MOST_TAPS:
+        return f"windows of more than {MOST_TAPS} cells"
     if op.count_include_padding and hangs_over:
         return "padding that counts, and windows that hang over it"
     return None

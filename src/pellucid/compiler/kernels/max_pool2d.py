@@ -7,17 +7,31 @@ several. Floor: a load for each tap.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels._windows import clear, parts_of_windows, positions
 from pellucid.compiler.schedule import span_of
+from pellucid.ops.max_pool2d import MaxPool2D
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group
+    from pellucid.graph import Node
     from pellucid.ops._window import Windows
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "forward", "refusal"]
+
+MOST_TAPS = 1024
+"""Each tap is code of its own, and beyond this LLVM takes minutes for it."""
+
+
+def refusal(node: Node) -> str | None:
+    """Return why there is no kernel for this node, or None."""
+    assert isinstance(node.op, MaxPool2D)
+    if math.prod(node.op.pool_size) > MOST_TAPS:
+        return f"windows of more than {MOST_TAPS} cells"
+    return None
 
 
 def windows_of(group: Group) -> Windows:
