@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,11 +45,11 @@ def topology(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> T
             )
     for call in given:
         met.setdefault(id(call.layer), -1)
-    missing = [call for call in given if call not in set(calls)]
+    met_calls = set(calls)
+    missing = [call for call in given if call not in met_calls]
     layers = _in_order([*missing, *calls], set(inputs), met)
-    names = [layer.name for layer in layers]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(layer.name for layer in layers).items():
+        if count > 1:
             raise ArgumentError(
                 f"Two layers of the model are called {name!r}. Give one of them another name."
             )

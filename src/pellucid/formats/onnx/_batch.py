@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.ops._operation import Array
 
-__all__ = ["Batch", "Size", "is_symbolic", "size_of", "sizes_array"]
+__all__ = ["Batch", "Size", "is_symbolic", "sizes_array"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,3 @@ def sizes_array(sizes: Iterable[Size]) -> Array:
         array[:] = listed
         return array
     return np.array(listed, np.int64)
-
-
-def size_of(entry: Any) -> Size:
-    """Return an entry of an array of sizes."""
-    return entry if isinstance(entry, Batch) else int(entry)

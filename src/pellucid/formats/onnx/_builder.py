@@ -60,18 +60,19 @@ class Builder:
         self.uses, self.reads, self.makers = uses, reads, makers
         self.exact = exact
         self.written_for = written_for
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
         self._moved: dict[Any, KerasTensor] = {}
 
     def name(self, wanted: str, fallback: str = "node") -> str:
         """Return a layer's name like the one wanted, not used before."""
         base = re.sub(r"[^0-9A-Za-z_]+", "_", wanted)[:120].strip("_") or fallback.lower()
-        for count in itertools.count():
-            name = f"{base}_{count}" if count else base
-            if name not in self._names:
-                self._names.add(name)
-                return name
-        raise AssertionError  # a count never ends
+        name, count = base, self._names.get(base, 0)
+        while name in self._names:
+            count += 1
+            name = f"{base}_{count}"
+        self._names[base] = count
+        self._names.setdefault(name, 0)
+        return name
 
     def make_room(self, shape: Sequence[int]) -> None:
         """Count an array that is about to be made; UnsupportedError if it is one too many."""
