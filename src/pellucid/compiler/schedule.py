@@ -280,10 +280,8 @@ def _taken_apart(phase: Phase) -> list[Phase]:
     for job in phase.chain:
         level = 0
         for earlier, other in levels.items():
-            meets = {*job.reads, *job.writes} & {*earlier.writes} or {*job.writes} & {
-                *earlier.reads
-            }
-            if meets:
+            written, read = {*earlier.writes}, {*earlier.reads}
+            if written.intersection(job.reads) or (written | read).intersection(job.writes):
                 level = max(level, other + (earlier.parts > 1 or job.parts > 1))
         levels[job] = level
         while len(found) <= level:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Address, Function, Index, Value, vectors_over
@@ -143,7 +144,7 @@ def _sweep(
     for first, size, count in split(whole, wide):
         with f.each(count) as j:
             begin = (j * size + first) * f.lanes
-            image(lambda begin=begin, size=size: _vectors(f, begin, size))
+            image(partial(_vectors, f, begin, size))
     if rest:
         image(lambda: iter([(whole * f.lanes, rest)]))
 
