@@ -69,6 +69,16 @@ def _threshold(g: Graph, op: Activation, x: str) -> str:
     return g.node("Where", passes, x, g.constant(op.default_value))
 
 
+def _hard_shrink(g: Graph, op: Activation, x: str) -> str:
+    passes = g.node("Greater", g.node("Abs", x), g.constant(op.threshold))
+    return g.node("Where", passes, x, g.constant(0.0))
+
+
+def _soft_shrink(g: Graph, op: Activation, x: str) -> str:
+    width = op.threshold or 0.0
+    return g.node("Sub", x, _clip(g, x, -width, width))
+
+
 def _sparse_plus(g: Graph, op: Activation, x: str) -> str:
     """max(x − 1, 0) + (min(max(x, −1), 1) + 1)² / 4."""
     ramp = g.node("Mul", g.node("Add", _clip(g, x, -1.0, 1.0), g.constant(1.0)), g.constant(0.5))
@@ -99,8 +109,8 @@ ACTIVATIONS: dict[str, Callable[[Graph, Activation, str], str]] = {
     "log_sigmoid": lambda g, op, x: g.node("Neg", g.node("Softplus", g.node("Neg", x))),
     "squareplus": _squareplus,
     "threshold": _threshold,
-    "hard_shrink": lambda g, op, x: g.node("Shrink", x, lambd=op.threshold, bias=0.0),
-    "soft_shrink": lambda g, op, x: g.node("Shrink", x, lambd=op.threshold, bias=op.threshold),
+    "hard_shrink": _hard_shrink,
+    "soft_shrink": _soft_shrink,
     "sparse_plus": _sparse_plus,
     "sparse_sigmoid": lambda g, op, x: g.node("HardSigmoid", x, alpha=0.5, beta=0.5),
 }
