@@ -57,7 +57,7 @@ def test_the_backend_takes_arrays_in_the_files_own_layout(name):
 def test_convolutional_networks_of_pytorch_move_nothing(name):
     model, _, _ = vector(name)
     assert model.input_shape == (None, 32, 32, 3)
-    kinds = {type(layer) for layer in model.layers}
+    kinds = {type(layer) for layer in model.operations}
     assert not kinds & {*MOVING, layers.OperationLayer}
     assert {layers.Conv2D, layers.Dense} <= kinds
     assert (layers.BatchNormalization in kinds) == (name == "resnet50_torchscript")
@@ -67,7 +67,7 @@ def test_convolutional_networks_of_pytorch_move_nothing(name):
 def test_a_network_of_keras_loses_what_its_exporter_added():
     """Transposes, casts, and normalisations taken apart to sums and products."""
     model, _, _ = vector("keras_small")
-    kinds = [type(layer).__name__ for layer in model.layers]
+    kinds = [type(layer).__name__ for layer in model.operations]
     assert kinds == [
         *("InputLayer", "Conv2D", "ReLU", "DepthwiseConv2D", "MaxPooling2D", "Activation"),
         *("Concatenate", "Conv2D", "Conv2D", "AveragePooling2D", "Add", "Flatten", "Dense"),
@@ -131,7 +131,7 @@ def floats(*shape, seed=0):
 
 
 def names_of(model):
-    return [type(layer).__name__ for layer in model.layers]
+    return [type(layer).__name__ for layer in model.operations]
 
 
 def compare(model, feeds, tmp_path):
