@@ -146,7 +146,8 @@ def _sweep(
             begin = (j * size + first) * f.lanes
             image(partial(_vectors, f, begin, size))
     if rest:
-        image(lambda: iter([(whole * f.lanes, rest)]))
+        last: list[tuple[Index, int | None]] = [(whole * f.lanes, rest)]
+        image(lambda: iter(last))
 
 
 def _vectors(f: Function, begin: Index, count: int) -> Iterator[tuple[Index, int | None]]:
