@@ -358,7 +358,18 @@ def functions(tmp_path_factory):
     pellucid.Model(image, learned).save(path)
     assert load_model(path).output_shape == (None, 2, 4, 1)
     with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+        members = {name: archive.read(name) for name in archive.namelist()}
+    # Keras has a function for a slice, which is what was written; here it is to be the operation.
+    config = json.loads(members[CONFIG])
+    entry = entry_of(config, "cut")
+    own = {key: entry_of(config, "learned")[key] for key in ("module", "class_name")}
+    plain = OperationLayer(Slice((None, 1), (None, 3)), name="cut").get_config()
+    entry.update(own, registered_name="OperationLayer", config=plain)
+    del entry["inbound_nodes"][0]["args"][1:]
+    members[CONFIG] = json.dumps(config).encode()
+    path.write_bytes(packed(members))
+    assert load_model(path).output_shape == (None, 2, 4, 1)
+    return members
 
 
 def entry_of(config, kind):

@@ -115,7 +115,6 @@ class RMSNormalization(AlongAxes):
         name = "dy" if gamma is None else "gamma · dy"
         products = [Product((*g, at)) for g, at in zip(gradients, group, strict=True)]
         position = next(i for i, at in enumerate(group) if at.index == cell)
-        cube = Call("cube", (root,), lambda r: r * r * r)
         return Sum(
             (
                 Product((*gradients[position], root)),
@@ -123,7 +122,7 @@ class RMSNormalization(AlongAxes):
                     (
                         Constant("-1", -1.0),
                         group[position],
-                        cube,
+                        Product((root, root, root)),
                         mean_of_terms(f"mean of {name} · x", products),
                     )
                 ),

@@ -166,7 +166,7 @@ class _Reader:
                 inner = f"Σ{next(self._sums)}"
                 return "m", *[self.walk(candidate, inner) for candidate in candidates]
             case Named(name, named):
-                return "n", name, self.walk(named, name)
+                return "n", name, self.walk(named, f"{scope}/{name}")
             case Call():
                 return self._call(node, scope, root)
 
