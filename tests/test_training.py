@@ -19,6 +19,7 @@ from pellucid.errors import (
     NotBuiltError,
     ShapeError,
 )
+from pellucid.models import _feeding as feeding
 
 
 @pytest.fixture(autouse=True)
@@ -455,3 +456,23 @@ def test_callbacks_are_called_in_keras_order() -> None:
         "on_epoch_end",
         "on_train_end",
     ]
+
+
+def test_what_goes_wrong_ahead_is_told_when_it_is_its_turn() -> None:
+    def prepare(number: int) -> int:
+        if number == 2:
+            raise ValueError("two")
+        return number * 10
+
+    ready = feeding.Ahead(iter(range(5)), prepare)
+    met = []
+
+    def walk() -> None:
+        for number in ready:
+            met.append(number)
+            ready.fetch()
+
+    with pytest.raises(ValueError, match="two"):
+        walk()
+    assert met == [0, 10]
+    assert list(feeding.Ahead(iter(range(2)), prepare)) == [0, 10]

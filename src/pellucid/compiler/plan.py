@@ -10,7 +10,7 @@ import ctypes
 import math
 import os
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -485,7 +485,9 @@ class Plan:
             self._table[place.slot] = array.ctypes.data
         return alive
 
-    def _run(self, feeds: Mapping[Value, Array]) -> None:
+    def _run(
+        self, feeds: Mapping[Value, Array], meanwhile: Callable[[], None] | None = None
+    ) -> None:
         builder = self.compiled.builder
         builder.arrays, builder.feeds = self.array, feeds
         alive = self._bind(feeds)
@@ -497,7 +499,8 @@ class Plan:
             self.team = runtime.team()
         for section, launch in self._runs:
             if launch is not None:
-                self.team.run(launch, alone=self._alone)
+                self.team.run(launch, alone=self._alone, meanwhile=meanwhile)
+                meanwhile = None
             for job in section.after:
                 assert job.run is not None
                 job.run()
@@ -626,17 +629,23 @@ class Plan:
         return [values[output] for output in self.compiled.program.outputs]
 
     def train(
-        self, feeds: Sequence[Array], random: Mapping[Value, Array] | None = None
+        self,
+        feeds: Sequence[Array],
+        random: Mapping[Value, Array] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> tuple[list[Array], bool]:
         """Take a step; return the program's outputs, and whether all was finite.
 
-        If it was not, nothing was changed.
+        If it was not, nothing was changed. `meanwhile` may be called while other threads are at
+        work on the step; it must not raise.
         """
         given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
         with self._lock:
-            return self._step(given)
+            return self._step(given, meanwhile)
 
-    def _step(self, given: Mapping[Value, Array]) -> tuple[list[Array], bool]:
+    def _step(
+        self, given: Mapping[Value, Array], meanwhile: Callable[[], None] | None
+    ) -> tuple[list[Array], bool]:
         compiled, optimizer = self.compiled, self.compiled.optimizer
         flag = self._arrays[compiled.flag]
         flag[0] = 0
@@ -647,7 +656,7 @@ class Plan:
             row[1] = (optimizer.weight_decay or 0.0) * rates[0]
         compiled.builder.arrays, compiled.builder.feeds = self.array, given
         self._seed(given)
-        self._run(given)
+        self._run(given, meanwhile)
         values = self._finish()
         finite = all(math.isfinite(values[node.output]) for node in compiled.builder.tail)
         stepped = compiled.update is not None and not flag[0]

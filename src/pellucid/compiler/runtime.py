@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -33,11 +34,14 @@ GENERATION, LAUNCH, STATE = 0, 8, 16
 PASSES = 1
 """Beside a worker's state: how often it has gone into a section or come out; odd while inside."""
 
-FUNCTION, TABLE, CONTROL, MAILBOX, WORKERS, WAKE, ASLEEP = range(7)
+FUNCTION, TABLE, CONTROL, MAILBOX, WORKERS, WAKE, ASLEEP, HELD_UP = range(8)
 """Where in a launch (i64) things are."""
 
-WATCH = 30_000
-"""How often a worker looks for the next section before it goes to sleep (about 0.2 ms)."""
+WATCH = 150_000
+"""How often a worker looks for the next section before it goes to sleep.
+
+It takes about a millisecond: a training loop is back by then.
+"""
 
 
 def thread_count() -> int:
@@ -122,7 +126,7 @@ class Launch:
         self.function, self.table, self.control, self.needed = function, table, control, needed
         address = ctypes.cast(function, ctypes.c_void_p).value or 0
         self.tables = table.ctypes.data, control.ctypes.data
-        self.numbers = np.zeros(ASLEEP + 1, np.int64)
+        self.numbers = np.zeros(HELD_UP + 1, np.int64)
         self.numbers[: CONTROL + 1] = address, *self.tables
         self.address = self.numbers.ctypes.data
         self.asleep = ctypes.c_int64.from_address(self.address + 8 * ASLEEP)
@@ -131,7 +135,8 @@ class Launch:
 def _emit_launch(module: Module) -> None:
     """Write how the caller announces a section and takes part in it.
 
-    Where workers are asleep it only announces: `wake` says which, and Python wakes them first.
+    Where workers are asleep it only announces: `wake` says which, and Python wakes them first. It
+    only announces, too, where the caller is held up by something else to do.
     """
     f = module.function("launch", {"launch": "i64*"}, export=True)
     (launch,) = f.arguments
@@ -153,7 +158,7 @@ def _emit_launch(module: Module) -> None:
             slept = f.convert(before.equals(0), "i64")
             wake.put(slept, k)
             launch.put(launch.get(ASLEEP) + slept, ASLEEP)
-    with f.when(launch.get(ASLEEP).equals(0)):
+    with f.when((launch.get(ASLEEP) + launch.get(HELD_UP)).equals(0)):
         function = launch.address(FUNCTION, "i8")
         f.call_address(function, launch.address(TABLE, "ptr"), control, f.constant(0, "i64"))
     f.done()
@@ -205,8 +210,14 @@ class Team:
             lock.acquire()
             self._serve(self._mailbox.ctypes.data, worker, seen.ctypes.data, WATCH)
 
-    def run(self, launch: Launch, *, alone: bool = False) -> None:
-        """Run a section's function on all threads, or on the calling one alone."""
+    def run(
+        self, launch: Launch, *, alone: bool = False, meanwhile: Callable[[], None] | None = None
+    ) -> None:
+        """Run a section's function on all threads, or on the calling one alone.
+
+        `meanwhile` is called before the calling thread takes part, while the others are at work
+        already; it is not called where there are none, or they have to be woken.
+        """
         if alone or self.threads == 1:
             self._launch(launch.address)
             return
@@ -216,13 +227,19 @@ class Team:
                 launch.numbers[MAILBOX] = self._mailbox.ctypes.data
                 launch.numbers[WORKERS] = self.threads - 1
                 launch.numbers[WAKE] = self._wake.ctypes.data
+            if meanwhile is not None:
+                launch.numbers[HELD_UP] = 1
             try:
                 self._launch(launch.address)
+                if meanwhile is not None and not launch.asleep.value:
+                    meanwhile()
             finally:
                 # Once announced, the section has to be finished: Ctrl-C has to wait as well.
-                if launch.asleep.value:
-                    self._wake_up()
-                    launch.asleep.value = 0
+                if launch.asleep.value or meanwhile is not None:
+                    launch.numbers[HELD_UP] = 0
+                    if launch.asleep.value:
+                        self._wake_up()
+                        launch.asleep.value = 0
                     launch.function(*launch.tables, 0)
 
     def leave(self, launch: Launch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -329,6 +329,39 @@ class Stream:
             if batch is None:
                 return
             yield batch
+
+
+class Ahead:
+    """Batches, made ready for a step; the next one while a step is running.
+
+    Args:
+        batches: The batches.
+        prepare: Makes one ready.
+    """
+
+    def __init__(self, batches: Iterator[Batch], prepare: Callable[[Batch], Any]) -> None:
+        self._batches = batches
+        self._prepare = prepare
+        self._waiting: list[Any] = []
+        self._error: Exception | None = None
+
+    def fetch(self) -> None:
+        """Make the next batch ready; what goes wrong is raised when it is its turn."""
+        try:
+            self._waiting += [self._prepare(batch) for batch in islice(self._batches, 1)]
+        except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to the next step
+            self._error = error
+
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            if not self._waiting and self._error is None:
+                self.fetch()
+            if self._waiting:
+                yield self._waiting.pop(0)
+            elif self._error is not None:
+                raise self._error
+            else:
+                return
 
 
 def is_due(epoch: int, frequency: int | Sequence[int]) -> bool:

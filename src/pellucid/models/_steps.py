@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,7 @@ def train_step(
     variables: Sequence[Variable],
     optimizer: Optimizer,
     chosen: str = "reference",
+    meanwhile: Callable[[], None] | None = None,
 ) -> Losses:
     """Run the program forward and backward and let the optimiser take one step.
 
@@ -81,6 +82,7 @@ def train_step(
         variables: The variables to train.
         optimizer: Takes the step.
         chosen: The engine: "auto" or "reference".
+        meanwhile: May be called while other threads are at work on the step; must not raise.
 
     Raises:
         NonFiniteError: The loss or a gradient is NaN or infinite. Nothing was changed.
@@ -94,7 +96,7 @@ def train_step(
         pixels = _pixels(program, feeds)
         plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer, pixels)
     if plan is not None:
-        outputs, finite = plan.train(feeds, random)
+        outputs, finite = plan.train(feeds, random, meanwhile)
         if not finite:  # nothing was changed, so the reference meets the same, and can say where
             values = engine.forward(program, _floats(program, feeds), random, keep=True)
             per_variable = [bool(np.isfinite(gradient).all()) for gradient in plan.gradients()]

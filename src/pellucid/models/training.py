@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from pellucid import losses as losses_module
 from pellucid import metrics as metrics_module
 from pellucid import optimizers as optimizers_module
 from pellucid.compiler import engine as compiler
+from pellucid.data.arrays import ArrayDataset
 from pellucid.data.dataset import Dataset, leaves
 from pellucid.data.iterables import as_dataset
 from pellucid.errors import ArgumentError, DataError, NonFiniteError, NotBuiltError
@@ -28,6 +29,8 @@ from pellucid.random import get_seed
 __all__ = ["Trainer"]
 
 Logs = dict[str, float]
+Feeds = tuple[list[Array], dict[int, Array], dict[int, Array]]
+"""A batch's inputs, and its targets and sample weights by the index of their output."""
 
 
 class Trainer(Network):
@@ -253,7 +256,13 @@ class Trainer(Network):
         stream = feeding.Stream(data, steps_per_epoch)
         for epoch in range(calls.first_epoch(initial_epoch), epochs):
             calls.on_epoch_begin(epoch)
-            logs = self._epoch(stream.batches(epoch), epoch, calls, class_weight)
+            ready = feeding.Ahead(
+                stream.batches(epoch),
+                lambda batch: self._feeds(feeding.weighted_by_class(batch, class_weight)),
+            )
+            # What is in memory may be read ahead; any other source is asked when it is its turn.
+            meanwhile = ready.fetch if isinstance(data, ArrayDataset) else None
+            logs = self._epoch(ready, epoch, calls, meanwhile)
             if validation is not None and feeding.is_due(epoch, validation_freq):
                 found = self._evaluated(validation, validation_steps, calls)
                 logs |= {f"val_{name}": value for name, value in found.items()}
@@ -267,10 +276,10 @@ class Trainer(Network):
 
     def _epoch(
         self,
-        batches: Iterator[tuple[Any, ...]],
+        batches: Iterable[Feeds],
         epoch: int,
         calls: Any,
-        class_weight: Mapping[int, float] | None,
+        meanwhile: Callable[[], None] | None,
     ) -> Logs:
         self.reset_metrics()
         done = calls.batches_done(epoch)
@@ -285,8 +294,7 @@ class Trainer(Network):
             if watched:
                 calls.on_train_batch_begin(step)
             try:
-                given = feeding.weighted_by_class(batch, class_weight)
-                self._train_batch(given, variables, programs)
+                self._train_batch(batch, variables, programs, meanwhile)
                 logs = self._results() if watched else None
             except NonFiniteError as error:
                 if not calls.handles_non_finite:
@@ -315,7 +323,7 @@ class Trainer(Network):
         """Take one training step on one batch; return loss and metrics since `reset_metrics`."""
         batch = feeding.weighted_by_class((x, y, sample_weight), class_weight)
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=True)
-        self._train_batch(batch, self.trainable_weights, {})
+        self._train_batch(self._feeds(batch), self.trainable_weights, {})
         return self._returned(return_dict)
 
     def test_on_batch(
@@ -328,18 +336,21 @@ class Trainer(Network):
 
     def _train_batch(
         self,
-        batch: tuple[Any, ...],
+        batch: Feeds,
         variables: Sequence[Variable],
         programs: dict[tuple[int, ...], Program],
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Take a step; `programs` keeps those found, by the outputs that have sample weights."""
-        inputs, targets, weights = self._feeds(batch)
+        inputs, targets, weights = batch
         weighted = tuple(weights)
         if weighted not in programs:
             programs[weighted] = self._loss_program(True, weights, variables)
         program = programs[weighted]
         feeds = [*inputs, *targets.values(), *weights.values()]
-        found = train_step(program, feeds, len(targets), variables, self.optimizer, self._engine())
+        found = train_step(
+            program, feeds, len(targets), variables, self.optimizer, self._engine(), meanwhile
+        )
         self._record(found, len(inputs[0]), targets, weights)
 
     # Evaluating.
@@ -596,9 +607,7 @@ class Trainer(Network):
             if not any(self._losses):
                 raise NotBuiltError(f"{self.name} was compiled without a loss.")
 
-    def _feeds(
-        self, batch: tuple[Any, ...]
-    ) -> tuple[list[Array], dict[int, Array], dict[int, Array]]:
+    def _feeds(self, batch: tuple[Any, ...]) -> Feeds:
         """Return a batch's inputs, and its targets and weights by the index of their output."""
         return feeding.feeds(self, batch, self._losses)
 
