@@ -43,8 +43,8 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     run = runtime.Team.run
 
-    def checked_run(self: Any, launch: Any, *, alone: bool = False) -> None:
-        run(self, launch, alone=alone)
+    def checked_run(self: Any, launch: Any, **arguments: Any) -> None:
+        run(self, launch, **arguments)
         for memory, begin, end in guards:
             assert (memory[begin:end] == MARK).all(), f"written to the guard from {begin} to {end}"
 
