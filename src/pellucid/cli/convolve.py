@@ -81,7 +81,7 @@ def command(
     form: str,
     out: str | None,
 ) -> None:
-    """Slide a kernel over a picture, or over a matrix with every product shown.
+    """Slide a kernel over a picture or a matrix, step by step.
 
     IMAGE is a picture; or a text file of numbers, or the numbers themselves, "1 2 3; 4 5 6; 7 8 9":
     then each position of the window is worked out.

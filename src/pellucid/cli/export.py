@@ -21,7 +21,7 @@ __all__ = ["command"]
 @json_option
 @quiet_option
 def command(model: str, out: str | None, opset: int | None, batch_size: int | None) -> None:
-    """Write a model as an ONNX file, which ONNX Runtime and other programs run.
+    """Write a model as an ONNX file, for other programs to run.
 
     MODEL is a .keras, .h5 or .onnx file.
     """

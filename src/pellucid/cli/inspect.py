@@ -24,7 +24,7 @@ _MOST_CLASSES = 12
 @json_option
 @quiet_option
 def command(file: str) -> None:
-    """Show what a model file holds, without running or building anything.
+    """Show what a model file holds, without running anything.
 
     FILE is a .keras, .weights.h5, .h5, .onnx, .safetensors or .npz file, of whatever origin; of any
     other file, it is said what it seems to be.

@@ -16,7 +16,7 @@ __all__ = ["command"]
 @json_option
 @quiet_option
 def command(model: str, batch_size: int, asm: str | None) -> None:
-    """Show how a model is compiled: kernels, shapes, times, what falls back.
+    """Show how a model is compiled: kernels, times, fallbacks.
 
     MODEL is a .keras, .h5 or .onnx file.
     """
