@@ -270,6 +270,52 @@ def test_two_samples_and_no_loss(browser, tmp_path):
         assert visit.errors == []
 
 
+def bars(browser, path, scores, activation):
+    """Draw what a network says; return left and right ends, as shares of the bars' column."""
+    model = pellucid.Sequential(
+        [pellucid.layers.Input((1,)), pellucid.layers.Dense(len(scores), activation, name="d")]
+    )
+    model.layers[0].set_weights([np.zeros((1, len(scores))), np.array(scores)])
+    write(explain(model, np.ones((1, 1), "float32")), path)
+    with Visit(browser, path) as visit:
+        assert visit.errors == []
+        assert visit.overflow() <= 0
+        return visit.page.eval_on_selector_all(
+            ".bars .bar span",
+            """spans => spans.map(span => {
+                const bar = span.getBoundingClientRect();
+                const column = span.parentElement.getBoundingClientRect();
+                const share = x => (x - column.left) / column.width;
+                const striped = getComputedStyle(span).backgroundImage.includes("repeating");
+                return [share(bar.left), share(bar.right), striped];
+            })""",
+        )
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [[2.0, -3.0, 0.0, 1.0], [-1.0, -4.0], [4.0, 1.0], [0.0, 0.0], [-2.0], [-1.0, math.nan, 3.0]],
+)
+def test_scores_below_zero_are_drawn_to_the_other_side_of_it(browser, tmp_path, scores):
+    known = [score if math.isfinite(score) else 0 for score in scores]
+    least, most = min(0, *known), max(0, *known)
+    whole = most - least or 1
+    for score, (left, right, striped) in zip(
+        known, bars(browser, tmp_path / "page.html", scores, None), strict=True
+    ):
+        ends = [(min(score, 0) - least) / whole, (max(score, 0) - least) / whole]
+        assert [left, right] == pytest.approx(ends, abs=0.01)
+        assert striped == (score < 0)
+
+
+def test_probabilities_are_drawn_from_nought_to_one(browser, tmp_path):
+    odds = np.array([0.7, 0.2, 0.1])
+    drawn = bars(browser, tmp_path / "page.html", np.log(odds), "softmax")
+    assert [left for left, _, _ in drawn] == pytest.approx([0, 0, 0], abs=0.01)
+    assert [right for _, right, _ in drawn] == pytest.approx(list(odds), abs=0.01)
+    assert not any(striped for _, _, striped in drawn)
+
+
 def test_in_a_notebooks_sealed_frame(browser, tmp_path):
     trace = random_trace(2)
     path = tmp_path / "notebook.html"

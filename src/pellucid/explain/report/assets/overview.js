@@ -88,17 +88,26 @@ export function prediction(book, sample) {
   const values = Array.from({ length }, (_, i) => book.number(name, sample * length + i));
   const chances = tensor.shape.length === 1 && length > 1 && values.every((value) => value >= 0 && value <= 1);
   const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
-  const largest = Math.max(...values.map((value) => Math.abs(value ?? 0)), 1e-30);
   const link = (i) => book.format(book.address(name, sample * length + i));
   const shown = chances && length > 10 ? order.slice(0, 10) : values.map((_, i) => i).slice(0, 10);
+  const found = book.range(name, sample, shown);
+  const least = chances ? 0 : Math.min(found.least, 0);
+  const most = chances ? 1 : Math.max(found.most, 0);
+  const part = (value) => `${(100 * value) / (most - least || 1)}%`;
+  const bar = (value) => {
+    const end = Math.min(Math.max(value || 0, least), most);
+    const style = { "--start": part(Math.min(end, 0) - least), "--share": part(Math.abs(end)) };
+    return h("span", { class: end < 0 ? "below" : "", style });
+  };
   const loss = book.loss === null ? null : h("p", {}, "The loss is ", h("a", { href: "#loss" }, text(book.loss)),
     book.samples > 1 ? `, the mean over ${plural(book.samples, "sample")}.` : ": how wrong the network is, in one number.");
   const said = chances ? h("p", { class: "said" }, "The network says ", h("b", {}, className(order[0])), ` with probability ${text(values[order[0]], 4)}`,
     wanted === undefined ? "." : wanted === order[0] ? "; the target is the same." : [`; the target is `, h("b", {}, className(wanted)), "."]) : null;
   const rows = shown.map((i) => h("tr", { class: i === wanted ? "wanted" : "" },
     h("th", { scope: "row" }, className(i), i === wanted ? h("span", { class: "flag" }, " target") : null),
-    h("td", { class: "bar" }, h("span", { style: { "--share": `${(100 * Math.abs(values[i] ?? 0)) / (chances ? 1 : largest)}%` } })),
+    h("td", { class: "bar" }, bar(values[i])),
     h("td", { class: "figure" }, h("a", { href: `#${link(i)}` }, text(values[i], 4)))));
-  return [said, h("table", { class: "bars" }, h("caption", { class: "unseen" }, `${name}, number by number`), h("tbody", {}, rows)),
+  const sides = least < 0 ? { class: "bars signed", style: { "--zero": part(-least) } } : { class: "bars" };
+  return [said, h("table", sides, h("caption", { class: "unseen" }, `${name}, number by number`), h("tbody", {}, rows)),
     shown.length < length ? h("p", { class: "hint" }, `${shown.length} of ${length}.`) : null, loss];
 }
