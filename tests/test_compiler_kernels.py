@@ -76,14 +76,14 @@ def check(graph, arrays, lanes: int, *, uses_kernel: bool = True, batch: int | N
     if uses_kernel:
         assert compiled.builder.groups[0].kernels is not None, compiled.builder.groups[0].reason
     plan = Plan(compiled, n)
-    outputs, finite = plan.train([a.astype("f4") if a.dtype.kind == "f" else a for a in feeds])
+    results, finite = plan.train([a.astype("f4") if a.dtype.kind == "f" else a for a in feeds])
     assert finite
     given = [a.astype("f4").astype("f8") if a.dtype.kind == "f" else a for a in feeds]
     weights = {v: v.variable.value.astype("f8") for v in values if v is not None and v.variable}
     exact = reference.forward(program, given, weights, keep=True)
     wanted = [*smooth, *(v for v in weights if v.variable in trained)]
     gradients = reference.gradients(program, exact, wanted)
-    compare("y", outputs[1], exact[y], 16)
+    compare("y", results()[1], exact[y], 16)
     for value in smooth:
         compare(f"d {value.name}", plan.gradient(value), gradients[value], 64)
     by_variable = {id(v.variable): gradients[v] for v in weights if v in gradients}

@@ -464,7 +464,8 @@ def test_what_goes_wrong_ahead_is_told_when_it_is_its_turn() -> None:
             raise ValueError("two")
         return number * 10
 
-    ready = feeding.Ahead(iter(range(5)), prepare)
+    done = []
+    ready = feeding.Ahead(iter(range(5)), prepare, lambda: done.append(len(met)))
     met = []
 
     def walk() -> None:
@@ -475,4 +476,39 @@ def test_what_goes_wrong_ahead_is_told_when_it_is_its_turn() -> None:
     with pytest.raises(ValueError, match="two"):
         walk()
     assert met == [0, 10]
-    assert list(feeding.Ahead(iter(range(2)), prepare)) == [0, 10]
+    assert done == [0, 1]  # for each batch made ready, before its step
+    assert list(feeding.Ahead(iter(range(2)), prepare, lambda: None)) == [0, 10]
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_steps_are_recorded_the_same_whether_at_once_or_during_the_next(engine: str) -> None:
+    x, y = blobs(53)
+
+    class Watching(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            assert len(self.model._unrecorded) == 0
+
+    seen = []
+    for callbacks in ([], [Watching()]):
+        keras.utils.set_random_seed(3)
+        model = classifier(engine=engine, metrics=["accuracy", "sparse_categorical_crossentropy"])
+        history = model.fit(x, y, batch_size=8, epochs=3, callbacks=callbacks, verbose=0).history
+        seen.append((history, [w.copy() for w in model.get_weights()]))
+    assert seen[0][0] == seen[1][0]
+    assert all((a == b).all() for a, b in zip(seen[0][1], seen[1][1], strict=True))
+
+
+def test_what_a_metric_objects_to_is_raised_and_no_thread_is_left_in_a_step() -> None:
+    x, y = blobs(64)
+
+    def choosy(y_true: Any, y_pred: Any) -> Any:
+        if len(y_true) == 64 - 3 * 20:
+            raise ValueError("too few")
+        return np.zeros(len(y_true))
+
+    model = classifier(metrics=[choosy])
+    with pytest.raises(ValueError, match="too few"):
+        model.fit(x, y, batch_size=20, epochs=2, verbose=0)
+    assert np.isfinite(model.predict(x, verbose=0)).all()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, y, batch_size=20, verbose=0)

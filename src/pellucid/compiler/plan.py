@@ -382,6 +382,14 @@ class Plan:
             if output.kind == "result" and output not in made
             and not compiled.builder.place(output).root.external
         ]  # fmt: skip
+        read = [v for node in compiled.builder.tail for v in node.inputs if v and not v.variable]
+        summed = [value for value in dict.fromkeys(read) if value not in made]
+        copied = {output for output, _ in self._copied}
+        others = dict.fromkeys([*summed, *compiled.program.outputs])
+        self._read_later = [v for v in others if v not in made and v not in copied]
+        # Machine code looks at what the loss is a sum of, but not at penalties, nor at weights.
+        looked_at = set(compiled._tail_inputs)
+        self._finite_if_stepped = not self._penalty_nodes and looked_at.issuperset(summed)
         self._runs: list[tuple[Section, Launch | None]] = []
         needed = (compiled.code, compiled.constants, self._memory)
         for section, function in compiled.runs(apart=self._apart):
@@ -600,23 +608,23 @@ class Plan:
                 self._views[value] = found
         return found
 
-    def _finish(self) -> dict[Value, Array]:
-        """Run what is left when all samples are done: the loss's mean."""
+    def _results(self) -> Callable[[], list[Array]]:
+        """Return what makes the program's outputs, at any time later: what it needs is copied."""
         values: dict[Value, Array] = dict(self._penalties)
-        for node in self.compiled.builder.tail:
-            if node.output in values:
-                continue
-            given = [
-                None if v is None else values[v] if v in values else self._value(v)
-                for v in node.inputs
-            ]
-            values[node.output] = node.op.forward(*given)
         for output, memory in self._copied:
             values[output] = memory.copy()
-        for output in self.compiled.program.outputs:
-            if output not in values:
-                values[output] = np.array(self._value(output))
-        return values
+        for value in self._read_later:
+            values[value] = np.array(self._value(value))
+
+        def results() -> list[Array]:
+            for node in self.compiled.builder.tail:
+                if node.output not in values:
+                    values[node.output] = node.op.forward(
+                        *(None if v is None else values[v] for v in node.inputs)
+                    )
+            return [values[output] for output in self.compiled.program.outputs]
+
+        return results
 
     def forward(
         self, feeds: Sequence[Array], random: Mapping[Value, Array] | None = None
@@ -625,19 +633,19 @@ class Plan:
         given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
         with self._lock:
             self._run(given)
-            values = self._finish()
-        return [values[output] for output in self.compiled.program.outputs]
+            return self._results()()
 
     def train(
         self,
         feeds: Sequence[Array],
         random: Mapping[Value, Array] | None = None,
         meanwhile: Callable[[], None] | None = None,
-    ) -> tuple[list[Array], bool]:
-        """Take a step; return the program's outputs, and whether all was finite.
+    ) -> tuple[Callable[[], list[Array]], bool]:
+        """Take a step; return what gives the program's outputs, and whether all was finite.
 
-        If it was not, nothing was changed. `meanwhile` may be called while other threads are at
-        work on the step; it must not raise.
+        If it was not, nothing was changed. The outputs may be asked for at any time later: what a
+        step found can be looked at while the next one runs. `meanwhile` may be called while other
+        threads are at work on the step; it must not raise.
         """
         given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
         with self._lock:
@@ -645,7 +653,7 @@ class Plan:
 
     def _step(
         self, given: Mapping[Value, Array], meanwhile: Callable[[], None] | None
-    ) -> tuple[list[Array], bool]:
+    ) -> tuple[Callable[[], list[Array]], bool]:
         compiled, optimizer = self.compiled, self.compiled.optimizer
         flag = self._arrays[compiled.flag]
         flag[0] = 0
@@ -657,9 +665,9 @@ class Plan:
         compiled.builder.arrays, compiled.builder.feeds = self.array, given
         self._seed(given)
         self._run(given, meanwhile)
-        values = self._finish()
-        finite = all(math.isfinite(values[node.output]) for node in compiled.builder.tail)
+        results = self._results()
         stepped = compiled.update is not None and not flag[0]
+        finite = (stepped and self._finite_if_stepped) or math.isfinite(results()[0])
         if not stepped and finite:  # every gradient is in memory, none was used
             seen = [self._value(value) for value in compiled._tail_inputs] + self.gradients()
             finite = all(bool(np.isfinite(array).all()) for array in seen)
@@ -667,7 +675,7 @@ class Plan:
             variable.used()
         if finite:
             self._after_step(stepped)
-        return [values[output] for output in compiled.program.outputs], finite
+        return results, finite
 
     def _after_step(self, stepped: bool) -> None:
         """Change what is left to change; `stepped` says that the weights are done."""

@@ -37,10 +37,10 @@ PASSES = 1
 FUNCTION, TABLE, CONTROL, MAILBOX, WORKERS, WAKE, ASLEEP, HELD_UP = range(8)
 """Where in a launch (i64) things are."""
 
-WATCH = 150_000
+WATCH = 1_500_000
 """How often a worker looks for the next section before it goes to sleep.
 
-It takes about a millisecond: a training loop is back by then.
+It takes a millisecond or two: a training loop is back by then.
 """
 
 

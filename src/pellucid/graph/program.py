@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -93,7 +94,7 @@ class Program:
     training: bool
     kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def variables(self) -> list[Variable]:
         """The variables read, each once, in the order in which they are first read."""
         seen: dict[int, Variable] = {}
@@ -103,7 +104,7 @@ class Program:
                     seen.setdefault(id(value.variable), value.variable)
         return list(seen.values())
 
-    @property
+    @cached_property
     def random_values(self) -> list[Value]:
         """The values that are drawn anew in each run, in order."""
         seen: dict[Value, None] = {}

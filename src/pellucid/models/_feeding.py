@@ -337,11 +337,18 @@ class Ahead:
     Args:
         batches: The batches.
         prepare: Makes one ready.
+        also: Done besides, each time: what is left to do of the last step.
     """
 
-    def __init__(self, batches: Iterator[Batch], prepare: Callable[[Batch], Any]) -> None:
+    def __init__(
+        self,
+        batches: Iterator[Batch],
+        prepare: Callable[[Batch], Any],
+        also: Callable[[], None],
+    ) -> None:
         self._batches = batches
         self._prepare = prepare
+        self._also = also
         self._waiting: list[Any] = []
         self._error: Exception | None = None
 
@@ -349,6 +356,7 @@ class Ahead:
         """Make the next batch ready; what goes wrong is raised when it is its turn."""
         try:
             self._waiting += [self._prepare(batch) for batch in islice(self._batches, 1)]
+            self._also()
         except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to the next step
             self._error = error
 

@@ -71,8 +71,10 @@ def train_step(
     optimizer: Optimizer,
     chosen: str = "reference",
     meanwhile: Callable[[], None] | None = None,
-) -> Losses:
+) -> Callable[[], Losses]:
     """Run the program forward and backward and let the optimiser take one step.
+
+    What it returns says what the step found, and can be asked while the next one runs.
 
     Args:
         program: Its first output is the loss; then come the `parts` losses of the outputs, and the
@@ -96,12 +98,12 @@ def train_step(
         pixels = _pixels(program, feeds)
         plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer, pixels)
     if plan is not None:
-        outputs, finite = plan.train(feeds, random, meanwhile)
+        results, finite = plan.train(feeds, random, meanwhile)
         if not finite:  # nothing was changed, so the reference meets the same, and can say where
             values = engine.forward(program, _floats(program, feeds), random, keep=True)
             per_variable = [bool(np.isfinite(gradient).all()) for gradient in plan.gradients()]
             raise NonFiniteError(_where(program, values, variables, per_variable))
-        return _losses(outputs, parts)
+        return lambda: _losses(results(), parts)
     values = engine.forward(program, _floats(program, feeds), random, keep=True)
     losses = _losses([values[output] for output in program.outputs], parts)
     weights = _weights(program, variables)
@@ -117,7 +119,7 @@ def train_step(
     optimizer.apply(gradients, variables)
     for variable, new in updates:
         variable.assign(new)
-    return losses
+    return lambda: losses
 
 
 def _pixels(program: Program, feeds: Sequence[Array]) -> tuple[bool, ...]:

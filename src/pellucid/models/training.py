@@ -49,6 +49,7 @@ class Trainer(Network):
         self._metric_requests: list[list[tuple[Any, bool]]] = []
         self._metrics: list[list[tuple[Any, bool]]] | None = None
         self._trackers: list[metrics_module.Mean] = []
+        self._unrecorded: list[Callable[[], None]] = []
 
     # Compiling.
 
@@ -259,6 +260,7 @@ class Trainer(Network):
             ready = feeding.Ahead(
                 stream.batches(epoch),
                 lambda batch: self._feeds(feeding.weighted_by_class(batch, class_weight)),
+                self._catch_up,
             )
             # What is in memory may be read ahead; any other source is asked when it is its turn.
             meanwhile = ready.fetch if isinstance(data, ArrayDataset) else None
@@ -351,7 +353,9 @@ class Trainer(Network):
         found = train_step(
             program, feeds, len(targets), variables, self.optimizer, self._engine(), meanwhile
         )
-        self._record(found, len(inputs[0]), targets, weights)
+        self._unrecorded.append(lambda: self._record(found(), len(inputs[0]), targets, weights))
+        if self._metrics is None:  # what metrics object to is said after the first step
+            self._catch_up()
 
     # Evaluating.
 
@@ -528,6 +532,7 @@ class Trainer(Network):
 
     def reset_metrics(self) -> None:
         """Begin counting anew."""
+        self._unrecorded.clear()
         for metric in self.metrics:
             metric.reset_state()
 
@@ -548,6 +553,11 @@ class Trainer(Network):
                 weight = weights.get(index) if weighted else None
                 metric.update_state(targets[index], found.outputs[index], sample_weight=weight)
 
+    def _catch_up(self) -> None:
+        """Record the steps that are not recorded yet."""
+        while self._unrecorded:
+            self._unrecorded.pop(0)()
+
     def _resolved_metrics(self, targets: Mapping[int, Array]) -> list[list[tuple[Any, bool]]]:
         """Find the metrics asked for by name, which depends on the loss and the shapes."""
         resolved = []
@@ -563,6 +573,7 @@ class Trainer(Network):
         return resolved
 
     def _results(self) -> Logs:
+        self._catch_up()
         logs = {tracker.name: float(tracker.result()) for tracker in self._trackers}
         for index, of_output in enumerate(self._metrics or ()):
             prefix = f"{self.output_names[index]}_" if len(self.outputs) > 1 else ""
