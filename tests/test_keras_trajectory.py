@@ -31,6 +31,34 @@ def test_ten_steps_follow_keras(vectors, optimizer):
             )
 
 
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_shared_running_statistics_follow_keras(keras_oracle, engine):
+    pellucid.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    model = models.normalized_again(pellucid)
+    arrays = {f"start_{i}": weight for i, weight in enumerate(model.get_weights())}
+    for step in range(3):
+        arrays[f"x{step}_0"] = rng.normal(1, 1, (5, 4, 4, 2)).astype("float32")
+        arrays[f"x{step}_1"] = rng.normal(-2, 3, (5, 4, 4, 2)).astype("float32")
+        arrays[f"y{step}_0"] = rng.integers(0, 3, 5)
+    loss = "sparse_categorical_crossentropy"
+    expected, _ = keras_oracle.ask(
+        "ask_models.train",
+        arrays,
+        model="normalized_again",
+        optimizer="sgd",
+        loss=loss,
+        steps=3,
+    )
+    model.compile(models.optimizer(pellucid, "sgd"), loss, engine=engine)
+    for step in range(3):
+        model.train_on_batch([arrays[f"x{step}_{i}"] for i in range(2)], arrays[f"y{step}_0"])
+        for i, weight in enumerate(model.weights):
+            np.testing.assert_allclose(
+                weight.numpy(), expected[f"w{step}_{i}"], rtol=0, atol=1e-5, err_msg=weight.path
+            )
+
+
 def test_the_frozen_steps_are_what_keras_takes(keras_oracle, vectors):
     for name, value in trajectories.given().items():
         np.testing.assert_array_equal(vectors[name], value)

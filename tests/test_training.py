@@ -19,6 +19,7 @@ from pellucid.errors import (
     NotBuiltError,
     ShapeError,
 )
+from pellucid.explain import explain
 from pellucid.models import _feeding as feeding
 
 
@@ -186,6 +187,33 @@ def test_frozen_layers_stay_and_frozen_batch_normalisation_infers() -> None:
     model.fit(x, y, verbose=0)
     changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
     assert changed == [False] * 6 + [True, True]
+
+
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_shared_batch_normalisation_moves_its_statistics_at_each_use(
+    engine: str, axis: int
+) -> None:
+    shared = layers.BatchNormalization(axis=axis, momentum=0.75, name="shared")
+    inputs = keras.Input((3, 3, 3))
+    outputs = layers.Flatten()(shared(shared(inputs) * 2.0 + 1.0))
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse", engine=engine)
+    x = np.random.default_rng(0).normal(5, 3, (4, 3, 3, 3)).astype("float32")
+    y = np.zeros((4, 27), "float32")
+    told = explain(model, x, y, training=True)
+    model.train_on_batch(x, y)
+    others = tuple({0, 1, 2, 3} - {axis % 4})
+    # What is normalised has mean 0, variance v / (v + ε); doubled and raised by 1, 1 and 4 of it.
+    mean, variance = x.mean(others), x.var(others)
+    means = 0.75 * (0.25 * mean) + 0.25
+    variances = 0.75 * (0.75 + 0.25 * variance) + 0.25 * 4 * variance / (variance + 0.001)
+    np.testing.assert_allclose(shared.moving_mean, means, rtol=1e-5)
+    np.testing.assert_allclose(shared.moving_variance, variances, rtol=1e-5)
+    for name in ("shared.moving_mean", "shared.moving_variance"):
+        account = told[f"{name}[1].updated"]
+        assert account.verify().passed
+        assert account.value == pytest.approx(shared.get_weights()[2 + ("var" in name)][1])
 
 
 def test_dropout_drops_in_training_only() -> None:

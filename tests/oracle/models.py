@@ -122,6 +122,23 @@ def functions(k):
     return k.Model(image, L.Dense(3)(y), name="functions")
 
 
+def normalized_again(k):
+    """One batch normalisation for two inputs and for what it made itself."""
+    L = k.layers
+    left, right = k.Input((4, 4, 2), name="left"), k.Input((4, 4, 2), name="right")
+    encoder = k.Sequential(
+        [
+            k.Input((4, 4, 2)),
+            L.Conv2D(2, 3, padding="same", name="map"),
+            L.BatchNormalization(momentum=0.7, name="normal"),
+        ],
+        name="encoder",
+    )
+    joined = L.Concatenate()([encoder(encoder(left)), encoder(right)])
+    scores = L.Dense(3, activation="softmax", name="scores")(L.Flatten()(joined))
+    return k.Model([left, right], scores, name="again")
+
+
 def classifier(k):
     """The model of the frozen trajectory."""
     L = k.layers

@@ -680,26 +680,28 @@ class Plan:
     def _after_step(self, stepped: bool) -> None:
         """Change what is left to change; `stepped` says that the weights are done."""
         compiled, optimizer = self.compiled, self.compiled.optimizer
-        updates: list[tuple[Variable, Array]] = []
+        latest: dict[Variable | None, Array] = {}  # a layer's second use goes on from its first
         for node in compiled.program.nodes:
             if node in compiled.builder.statistics:
                 op: Any = node.op
                 keep = op.momentum
                 found = [self._arrays[place] for place in compiled.builder.statistics[node]]
-                news = [
-                    keep * variable.value + (1 - keep) * new
-                    for variable, new in zip(node.updates, found, strict=False)
-                ]
-                updates += zip(node.updates, news, strict=False)
+                for variable, new in zip(node.updates, found, strict=False):
+                    old = latest.get(variable, variable.value)
+                    latest[variable] = keep * old + (1 - keep) * new
             elif node.updates:
-                given = [compiled.builder.view(v) for v in node.inputs]
-                updates += zip(node.updates, node.op.state_updates(*given), strict=True)
+                given = [
+                    None if v is None else latest.get(v.variable, compiled.builder.view(v))
+                    for v in node.inputs
+                ]
+                latest.update(zip(node.updates, node.op.state_updates(*given), strict=True))
         if stepped:
             optimizer.finish_step(compiled.variables)
         elif optimizer is not None:
             optimizer.apply(self.gradients(), compiled.variables)
-        for variable, new in updates:
-            variable.assign(new)
+        for changed, new in latest.items():
+            if changed is not None:
+                changed.assign(new)
 
     def gradients(self) -> list[Array]:
         """Return the gradients of the last step, one for each variable."""

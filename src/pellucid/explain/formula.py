@@ -33,7 +33,7 @@ class Located(Cell):
     address: Address
 
 
-def located(expression: Expression, locate: Callable[[Cell], Located]) -> Expression:
+def located(expression: Expression, locate: Callable[[Cell], Expression]) -> Expression:
     """Return the same account with `locate(cell)` for every cell."""
     match expression:
         case Cell():

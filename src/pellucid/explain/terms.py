@@ -36,6 +36,11 @@ class Place:
     batched: bool
     quantity: str = ""
 
+    @property
+    def name(self) -> str:
+        """What a cell's address has before its index and after it."""
+        return f"{self.tensor}.{self.quantity}" if self.quantity else self.tensor
+
     def holds(self, address: Address) -> bool:
         """Whether an address is one of these cells."""
         return (self.tensor, self.quantity) == (address.tensor, address.quantity)
@@ -59,8 +64,7 @@ class Part:
         if isinstance(cell, Located):
             return cell
         place = self.places[cell.tensor]
-        name = f"{place.tensor}.{place.quantity}" if place.quantity else place.tensor
-        return Located(name, cell.index, cell.value, place.address(cell.index))
+        return Located(place.name, cell.index, cell.value, place.address(cell.index))
 
     def name(self, cell: Cell) -> str:
         """Return the cell's address as text."""

@@ -10,9 +10,11 @@ import numpy as np
 
 from pellucid.explain._rerun import Rerun
 from pellucid.explain.address import Address
+from pellucid.explain.formula import Located, located
 from pellucid.explain.ledger import Ledger
 from pellucid.explain.terms import Part, Place
-from pellucid.graph import Node, Value, Variable
+from pellucid.graph import Node, Program, Value, Variable
+from pellucid.graph import reference as engine
 from pellucid.ops._operation import Array
 from pellucid.ops._terms import Cell, Expression, Named
 
@@ -73,8 +75,7 @@ class Update:
             rate: The learning rate; that of the step by default.
         """
         if value in self._states:
-            node, which = self._states[value]
-            return node.op.state_updates(*self.trace.recording.inputs(node))[which]
+            return self._new_state(value)
         slot, _, after = quantity.rpartition(".")
         if quantity in self._names:
             return self._memory(value)[quantity]
@@ -190,26 +191,52 @@ class Update:
             return float(self._slots[value][slot][cell])
         return self.optimizer.slot_start(slot)
 
-    def _state_nodes(self) -> dict[Value, tuple[Node, int]]:
-        """Which operation leaves new state in which weights after a training step."""
-        found: dict[Value, tuple[Node, int]] = {}
+    def _state_nodes(self) -> dict[Value, list[Node]]:
+        """Which operations, one after the other, leave new state in which weights after a step."""
+        found: dict[Value, list[Node]] = {}
         for node in self.trace.setup.program.nodes:
-            for which, variable in enumerate(node.updates):
-                for value in node.inputs:
-                    if value is not None and value.variable is variable:
-                        found[value] = (node, which)
+            for value in node.inputs:
+                if value is not None and value.variable in node.updates:
+                    found.setdefault(value, []).append(node)
         return found
 
+    def _new_state(self, value: Value) -> Array:
+        recording, nodes = self.trace.recording, self._states[value]
+        whole = recording.program
+        program = Program(whole.inputs, whole.outputs, tuple(nodes), whole.training)
+        read = {v: recording.array(v) for node in nodes for v in node.inputs if v is not None}
+        found = engine.state_updates(program, read)
+        return next(new for variable, new in found if variable is value.variable)
+
     def _state_ledger(self, address: Address, value: Value) -> Ledger:
-        node, which = self._states[value]
-        inputs = self.trace.recording.inputs(node)
-        recorded = float(node.op.state_updates(*inputs)[which][address.cell])
-        expression = node.op.state_terms(which, address.cell, *inputs)
+        trace, nodes, stored = self.trace, self._states[value], address.plain
+        made: list[Expression] = []
+        places: dict[str, Place] = {}
+        for node in nodes:
+            which = [variable is value.variable for variable in node.updates].index(True)
+            inputs = trace.recording.inputs(node)
+            part = Part(node.op.state_terms(which, address.cell, *inputs), trace.places(node))
+            before = Named(f"{stored} after use {len(made)}", made[-1]) if made else None
+            made.append(_with_state(part.located, stored, before))
+            places.update((place.name, place) for place in part.places.values())
+        count = len(nodes)
+        note = f"The layer is used {count} times: each use goes on from what the one before left."
         return Ledger(
-            self.trace,
+            trace,
             address,
-            recorded,
-            [Part(expression, self.trace.places(node))],
-            operation=node.op.name,
-            layer=node.layer,
+            float(self._new_state(value)[address.cell]),
+            [Part(made[-1], places)],
+            operation=nodes[-1].op.name,
+            layer=nodes[-1].layer,
+            notes=[note] if count > 1 else [],
         )
+
+
+def _with_state(expression: Expression, stored: Address, before: Expression | None) -> Expression:
+    """Return an account with what an earlier use left in place of what is stored."""
+
+    def put(cell: Cell) -> Expression:
+        is_stored = isinstance(cell, Located) and cell.address == stored
+        return before if before is not None and is_stored else cell
+
+    return located(expression, put)

@@ -103,15 +103,19 @@ def gradients(program: Program, values: Mapping[Value, Array], wanted: Sequence[
 
 
 def state_updates(program: Program, values: Mapping[Value, Array]) -> list[tuple[Variable, Array]]:
-    """Return the new state that a training step leaves, such as running statistics."""
-    return [
-        (variable, new)
-        for node in program.nodes
-        if node.updates
-        for variable, new in zip(
-            node.updates, node.op.state_updates(*_arrays(node, values)), strict=True
-        )
-    ]
+    """Return the new state that a training step leaves, such as running statistics.
+
+    What several nodes update, as those of a layer that is used twice, goes from one to the next.
+    """
+    latest: dict[Variable | None, Array] = {}
+    for node in program.nodes:
+        if node.updates:
+            given = [
+                None if value is None else latest.get(value.variable, array)
+                for value, array in zip(node.inputs, _arrays(node, values), strict=True)
+            ]
+            latest.update(zip(node.updates, node.op.state_updates(*given), strict=True))
+    return [(variable, new) for variable, new in latest.items() if variable is not None]
 
 
 def _overflow_is_a_result() -> np.errstate:
