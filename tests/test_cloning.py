@@ -6,7 +6,9 @@ import pytest
 import pellucid as keras
 from oracle import models
 from pellucid.errors import ArgumentError, TypeMismatchError
+from pellucid.layers import OperationLayer
 from pellucid.models import clone_model
+from pellucid.ops.multiply import Multiply
 
 
 def layers_of(model):
@@ -54,6 +56,31 @@ def test_layers_can_be_replaced_and_calls_changed():
     assert shared.weights == model.weights
     other = keras.Input((8, 8, 1), name="other")
     assert clone_model(model, input_tensors=other).input is other
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_trained_constants_are_copied(recursive):
+    def scale(name):
+        return OperationLayer(Multiply(), {"x1": [2.0, -3.0]}, trainable=True, name=name)
+
+    image = keras.Input((2,))
+    start = keras.Input((2,))
+    block = keras.Model(start, scale("inner")(keras.Sequential([scale("inmost")])(start)))
+    dense = keras.layers.Dense(2, name="dense")
+    model = keras.Model(image, dense(block(scale("outer")(image))))
+    for i, weight in enumerate(model.weights[:3]):
+        weight.assign([5.0 + i, 7.0 + i])
+    clone = clone_model(model, recursive=recursive)
+    kept = [i for i, weight in enumerate(model.weights) if weight.name == "x1"]
+    assert kept == [0, 1, 2]
+    for i in kept:
+        np.testing.assert_array_equal(clone.get_weights()[i], [5.0 + i, 7.0 + i])
+        assert not np.shares_memory(clone.weights[i].value, model.weights[i].value)
+    assert not np.array_equal(*(m.get_layer("dense").kernel for m in (model, clone)))
+    clone.compile("sgd", "mse")
+    clone.train_on_batch(np.ones((1, 2)), np.zeros((1, 2)))
+    np.testing.assert_array_equal(model.get_weights()[0], [5.0, 7.0])
+    assert not np.array_equal(clone.get_weights()[0], [5.0, 7.0])
 
 
 def test_a_sequential_that_is_not_built_is_cloned():

@@ -220,6 +220,8 @@ class OperationLayer(Layer):
     def from_config(cls, config: dict[str, Any]) -> OperationLayer:
         """Make a layer from what `get_config` returned; its weights are zeros.
 
+        `models.clone_model` copies them.
+
         Raises:
             ArgumentError: A key or an operation is not known, or an operation's field has a value
                 of another type than it must have.

@@ -7,6 +7,7 @@ from typing import Any
 
 from pellucid.errors import ArgumentError, TypeMismatchError
 from pellucid.layers._layer import Layer
+from pellucid.layers._operation import OperationLayer
 from pellucid.layers._symbolic import KerasTensor, flatten, pack
 from pellucid.layers.input import Input, InputLayer
 from pellucid.models._topology import flatten_inputs
@@ -27,11 +28,13 @@ def clone_model(
 ) -> Model:
     """Return a model of the same structure, with new layers and newly initialised weights.
 
+    The trained constants of an `OperationLayer` have no initialiser: they are copied.
+
     Args:
         model: The model; it must be built, unless it is a Sequential.
         input_tensors: The symbolic tensor(s) to put it on; by default inputs like its own.
         clone_function: layer → the layer to have in its place; by default one of the same
-            configuration. It is not called for inputs.
+            configuration, with its trained constants. It is not called for inputs.
         call_function: (layer, *arguments, **options) → what the layer, and whatever is put before
             or after it, makes; by default the layer is just called. Not for a Sequential.
         recursive: Whether models inside the model are gone through layer by layer; otherwise they
@@ -55,7 +58,19 @@ def clone_model(
 
 
 def _same(layer: Layer) -> Layer:
-    return type(layer).from_config(layer.get_config())
+    clone = type(layer).from_config(layer.get_config())
+    _copy_constants(layer, clone)
+    return clone
+
+
+def _copy_constants(layer: Layer, clone: Layer) -> None:
+    """Give the operations in a clone the constants that no initialiser would make again."""
+    if isinstance(layer, OperationLayer):
+        clone.set_weights(layer.get_weights())
+    clones = {inside.name: inside for inside in clone.sublayers}
+    for inside in layer.sublayers:
+        if inside.name in clones:
+            _copy_constants(inside, clones[inside.name])
 
 
 class _Cloner:
