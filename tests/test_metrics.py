@@ -344,13 +344,6 @@ def test_what_a_metric_cannot_be_is_refused(make, message):
         make()
 
 
-def test_a_metric_of_several_numbers_cannot_be_followed():
-    model = pellucid.Sequential([pellucid.Input((2,)), pellucid.layers.Dense(3)])
-    model.compile("sgd", "mse", metrics=[metrics.F1Score(name="f1")])
-    with pytest.raises(ArgumentError, match="f1 gives 3 numbers"):
-        model.fit(np.zeros((4, 2)), np.eye(3)[[0, 1, 2, 0]], verbose=0)
-
-
 def test_scores_need_columns():
     with pytest.raises(ShapeError, match=r"\(N, C\)"):
         metrics.F1Score("macro").update_state([0, 1], [0.1, 0.9])

@@ -189,6 +189,60 @@ def test_frozen_layers_stay_and_frozen_batch_normalisation_infers() -> None:
     assert changed == [False] * 6 + [True, True]
 
 
+class PerClass(keras.metrics.Metric):
+    """How often each class was predicted, of all samples: a metric of one's own."""
+
+    def reset_state(self) -> None:
+        self.counts = np.zeros(4)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.counts += np.bincount(y_pred.argmax(-1), minlength=4)
+
+    def result(self) -> Any:
+        return self.counts / self.counts.sum()
+
+
+class Largest(PerClass):
+    """The same of the most frequent class alone, which fails where there are no samples."""
+
+    def result(self) -> Any:
+        return int(self.counts.max()) / int(self.counts.sum())
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        keras.metrics.F1Score(),
+        keras.metrics.F1Score,
+        keras.metrics.R2Score(class_aggregation=None),
+        keras.metrics.Precision(thresholds=[0.2, 0.8]),
+        keras.metrics.TruePositives(thresholds=[0.2, 0.8]),
+        PerClass(),
+    ],
+)
+@pytest.mark.parametrize("work", ["fit", "train_on_batch", "evaluate"])
+def test_metrics_of_several_numbers_are_refused_before_the_first_step(
+    metric: Any, work: str
+) -> None:
+    x, y = blobs(8)
+    model = classifier()
+    model.compile(
+        "sgd", "categorical_crossentropy", metrics=["accuracy"], weighted_metrics=[metric]
+    )
+    before = model.get_weights()
+    with pytest.raises(ArgumentError, match="several numbers"):
+        getattr(model, work)(x, np.eye(4)[y])
+    assert model.optimizer.iterations == 0
+    assert_same(before, model.get_weights())
+
+
+def test_a_metric_without_a_result_of_no_samples_is_no_reason_to_refuse() -> None:
+    x, y = blobs(8)
+    model = classifier()
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[Largest()])
+    assert 0.25 <= model.fit(x, y, verbose=0).history["largest"][0] <= 1
+
+
 @pytest.mark.parametrize("engine", ["reference", "auto"])
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_shared_batch_normalisation_moves_its_statistics_at_each_use(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,28 @@ def require_metric(request: Any) -> None:
     """Raise NameLookupError for a metric's name that means none, before any step is made."""
     if not isinstance(request, str) or request.lower() not in SHAPE_DEPENDENT:
         metrics.get(request)
+
+
+def require_single(request: Any) -> None:
+    """Raise ArgumentError for a metric of several numbers, as far as that shows before a step."""
+    if isinstance(request, str) and request.lower() in SHAPE_DEPENDENT:
+        return
+    metric = metrics.get(request)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            result = metric.result()
+    except Exception:  # noqa: BLE001  # one of a user's own may have no result of no samples
+        return
+    require_number(metric.name, result)
+
+
+def require_number(name: str, result: Any) -> None:
+    """Raise ArgumentError unless a metric's result is a single number."""
+    if np.ndim(result) or isinstance(result, Mapping):
+        raise ArgumentError(
+            f"{name} gives several numbers, where one is needed to follow training: say how they "
+            f"are to be averaged, or ask for one of them."
+        )
 
 
 def require_whole(least: int, **given: Any) -> None:

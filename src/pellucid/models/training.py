@@ -584,11 +584,7 @@ class Trainer(Network):
                     repeat += 1
                     name = f"{base}_{repeat}"
                 result = metric.result()
-                if np.ndim(result):
-                    raise ArgumentError(
-                        f"{metric.name} gives {np.size(result)} numbers, where one is needed to "
-                        "follow training: say how they are to be averaged, or ask for one of them."
-                    )
+                feeding.require_number(metric.name, result)
                 logs[name] = float(result)
         return logs
 
@@ -617,6 +613,10 @@ class Trainer(Network):
             self._settle()
             if not any(self._losses):
                 raise NotBuiltError(f"{self.name} was compiled without a loss.")
+            if self._metrics is None:
+                for requests in self._metric_requests:
+                    for request, _ in requests:
+                        feeding.require_single(request)
 
     def _feeds(self, batch: tuple[Any, ...]) -> Feeds:
         """Return a batch's inputs, and its targets and weights by the index of their output."""
