@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pytest
 
-import pellucid
 from pellucid import losses, metrics
 from pellucid.errors import (
     ArgumentError,
