@@ -209,34 +209,35 @@ class Update:
         return next(new for variable, new in found if variable is value.variable)
 
     def _state_ledger(self, address: Address, value: Value) -> Ledger:
-        trace, nodes, stored = self.trace, self._states[value], address.plain
-        made: list[Expression] = []
-        places: dict[str, Place] = {}
-        for node in nodes:
-            which = [variable is value.variable for variable in node.updates].index(True)
-            inputs = trace.recording.inputs(node)
-            part = Part(node.op.state_terms(which, address.cell, *inputs), trace.places(node))
-            before = Named(f"{stored} after use {len(made)}", made[-1]) if made else None
-            made.append(_with_state(part.located, stored, before))
-            places.update((place.name, place) for place in part.places.values())
-        count = len(nodes)
-        note = f"The layer is used {count} times: each use goes on from what the one before left."
+        nodes = self._states[value]
+        part, *later = [self._state_part(node, value, address.cell) for node in nodes]
+        for use, each in enumerate(later, 1):
+            part = _following(part, each, address.plain, use)
+        note = (
+            f"The layer is used {len(nodes)} times: each use goes on from what the one before left."
+        )
         return Ledger(
-            trace,
+            self.trace,
             address,
             float(self._new_state(value)[address.cell]),
-            [Part(made[-1], places)],
+            [part],
             operation=nodes[-1].op.name,
             layer=nodes[-1].layer,
-            notes=[note] if count > 1 else [],
+            notes=[note] if later else [],
         )
 
+    def _state_part(self, node: Node, value: Value, cell: tuple[int, ...]) -> Part:
+        which = [variable is value.variable for variable in node.updates].index(True)
+        terms = node.op.state_terms(which, cell, *self.trace.recording.inputs(node))
+        return Part(terms, self.trace.places(node))
 
-def _with_state(expression: Expression, stored: Address, before: Expression | None) -> Expression:
-    """Return an account with what an earlier use left in place of what is stored."""
+
+def _following(earlier: Part, part: Part, stored: Address, use: int) -> Part:
+    """Return the account of a use with what an earlier one left in place of what is stored."""
+    left = Named(f"{stored} after use {use}", earlier.located)
 
     def put(cell: Cell) -> Expression:
-        is_stored = isinstance(cell, Located) and cell.address == stored
-        return before if before is not None and is_stored else cell
+        return left if isinstance(cell, Located) and cell.address == stored else cell
 
-    return located(expression, put)
+    places = {place.name: place for each in (earlier, part) for place in each.places.values()}
+    return Part(located(part.located, put), places)
