@@ -346,11 +346,26 @@ class Builder:
         assert value.variable is not None
         key = id(value.variable)
         if key not in self.collected:
-            place = self.collected[key] = self.schedule.place(
-                f"d {value.variable.path} (by chunk)", value.variable.shape, extent="chunk"
-            )
-            self.clear(place)
+            self.collected[key] = self._by_chunk(value.variable)
+            self.clear(self.collected[key])
         return self.collected[key]
+
+    def collect_at_once(self, value: Value | None) -> tuple[Place, bool]:
+        """Return where a job that takes a chunk at once leaves the gradient of a weight, by chunk.
+
+        And whether to add to what is there, because other jobs have been at it before.
+        """
+        assert value is not None
+        assert value.variable is not None
+        key = id(value.variable)
+        add = key in self.collected
+        if not add:
+            self.collected[key] = self._by_chunk(value.variable)
+        return self.collected[key], add
+
+    def _by_chunk(self, variable: Variable) -> Place:
+        name = f"d {variable.path} (by chunk)"
+        return self.schedule.place(name, variable.shape, extent="chunk")
 
     def clear(self, place: Place) -> None:
         """Set a chunk's sums to zero before its first sample."""

@@ -495,10 +495,12 @@ def weight_gradient(
     samples: Index,
     x_sample: Index,
     dy_sample: Index,
+    *,
+    add: bool = True,
 ) -> None:
     """Write dw += Σ over samples and pixels of x · dy; `s.y_row` and `s.y_column` are dy's.
 
-    `samples` must be at least 1.
+    `samples` must be at least 1. Without `add`, dw is set, whatever it was.
     """
     run = s.run.joined
     rows, columns = run.taps
@@ -534,7 +536,9 @@ def weight_gradient(
                     for first, size, n in split(len(places), p):
                         for k in range(n):
                             chosen = places[first + k * size : first + (k + 1) * size]
-                            _pixels(f, s, x, *moved, chosen, counts, samples, x_sample, dy_sample)
+                            _pixels(
+                                f, s, x, *moved, chosen, counts, samples, x_sample, dy_sample, add
+                            )
                     continue
                 with f.each(rows.count) as i, f.each(columns.count) as j:
                     for first, size, n in split(run.depth, p):
@@ -554,6 +558,7 @@ def weight_gradient(
                                 samples,
                                 x_sample,
                                 dy_sample,
+                                add,
                             )
 
 
@@ -573,10 +578,15 @@ def _pixels(
     samples: Index,
     x_sample: Index,
     dy_sample: Index,
+    add: bool,
 ) -> None:
-    """Write one tile of the weight gradient: the sum over all pixels, then added to memory."""
+    """Write one tile of the weight gradient: the sum over all pixels, added to memory or set."""
     v = len(counts)
-    start = [dw.load(in_w + f.lanes * i, n) for _, in_w in places for i, n in enumerate(counts)]
+    start = [
+        dw.load(in_w + f.lanes * i, n) if add else f.zero()
+        for _, in_w in places
+        for i, n in enumerate(counts)
+    ]
 
     def over_samples(n: Index, acc: list[Value]) -> list[Value]:
         def over_rows(i: Index, acc: list[Value]) -> list[Value]:

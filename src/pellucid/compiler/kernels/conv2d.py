@@ -444,19 +444,21 @@ def _weights_backward(b: Builder, group: Group, x: Place, dz: Place) -> None:
     if op.groups == 1 and winograd_weights_pay(b.target.width, s, op.strides):
         _weights_by_tile(b, group, s, corner, x, dz)
         return
-    total = b.collect(group.node.inputs[1])
-    per_group = total.shape[2]
-    # Large sums are read and written once for a chunk of the batch, not once for each sample.
+    # Large sums are written once for a chunk of the batch, not once for each sample.
     together = not weights_are_small(s)
+    weight = group.node.inputs[1]
+    total, add = b.collect_at_once(weight) if together else (b.collect(weight), True)
+    per_group = total.shape[2]
 
     def emit(f: Function) -> None:
         image, gradient, target = f.arguments[:3]
         samples = (f.arguments[3], x.stride, dz.stride) if together else (1, 0, 0)
         with f.each(op.groups) as g:
             here = image + corner + g * per_group
-            weight_gradient(f, s, here, gradient + g * s.outputs, target + g * s.outputs, *samples)
+            own = gradient + g * s.outputs, target + g * s.outputs
+            weight_gradient(f, s, here, *own, *samples, add=add)
 
-    key = ("conv2d_weights", s, corner, op.groups, together and (x.stride, dz.stride))
+    key = ("conv2d_weights", s, corner, op.groups, together and (x.stride, dz.stride), add)
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
     how: Split = "range" if together else "sample"
     b.schedule.add(group.layer, key, how, [x, dz, total], [total], emit, macs=macs)
