@@ -24,16 +24,19 @@ from pellucid.compiler.memory import of_process
 from pellucid.compiler.runtime import Launch
 from pellucid.compiler.schedule import (
     BATCH,
-    COUNTER,
-    COUNTERS,
+    FIRST,
+    LINE,
+    LINES,
     NO_FRAME,
-    PHASES,
+    PARTS,
     SPIN,
+    THREADS,
     Job,
     Place,
     Section,
     UnsupportedError,
     emit_section,
+    first_counter,
 )
 from pellucid.compiler.target import Target, compile_module, host
 from pellucid.graph import Node, Program, Value, Variable
@@ -197,7 +200,7 @@ class Compiled:
         b.schedule.python(node.output.name, run, [b.place(value), target], [target], "penalty")
 
 
-def control_of(section: Section, batch_size: int, chunk: int) -> Array:
+def control_of(section: Section, batch_size: int, chunk: int, threads: int) -> Array:
     """Return the numbers that a section's threads share."""
     parts: list[int] = []
     for phase in section.phases:
@@ -208,10 +211,11 @@ def control_of(section: Section, batch_size: int, chunk: int) -> Array:
             parts += [job.count(batch_size), 0]
         for job in phase.apart:
             parts += [batch_size * job.parts, 0]
-    begin = COUNTERS + COUNTER * len(section.phases)
-    control = np.zeros(begin + len(parts), np.int64)
-    control[PHASES], control[BATCH], control[SPIN] = len(section.phases), batch_size, SPINS
-    control[begin:] = parts
+    first, counters = first_counter(section), len(section.phases) * (threads + 1)
+    memory = np.zeros(first + (counters + 1) * LINE, np.int64)
+    control = memory[-memory.ctypes.data // 8 % LINE :]  # from where a cache line begins
+    control[[BATCH, SPIN, THREADS, LINES, FIRST]] = batch_size, SPINS, threads, counters, first
+    control[PARTS : PARTS + len(parts)] = parts
     return control
 
 
@@ -302,7 +306,7 @@ class Constants:
         for place in read:
             if place in weights:
                 table[place.slot] = by_id[weights[place]].address
-        self._launch = Launch(function, table, control_of(section, 1, 1), self._memory)
+        self._launch = Launch(function, table, control_of(section, 1, 1, 1), self._memory)
         self.bytes = len(self._memory)
         self._uses: list[int] | None = None  # [] is known of constants that depend on no weight
         self._all_uses = -1
@@ -478,7 +482,7 @@ class Plan:
 
     def control(self, section: Section) -> Array:
         """Return the numbers that a section's threads share."""
-        return control_of(section, self.batch_size, self.chunk)
+        return control_of(section, self.batch_size, self.chunk, self.team.threads)
 
     # Running.
 

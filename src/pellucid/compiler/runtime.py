@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.compiler.ir import Address, Module
-from pellucid.compiler.schedule import COUNTER, COUNTERS, DONE, PHASES, TAG
+from pellucid.compiler.schedule import FIRST, LINE, LINES, TAG
 from pellucid.compiler.target import Target, compile_module, host
 from pellucid.errors import ArgumentError
 from pellucid.ops._operation import Array
@@ -142,10 +142,9 @@ def _emit_launch(module: Module) -> None:
     (launch,) = f.arguments
     control = launch.address(CONTROL, "i64")
     tag = control.get(TAG) + (1 << 32)
-    with f.each(control.get(PHASES)) as k:
-        counter = control + k * COUNTER
-        counter.post(tag, COUNTERS)
-        counter.post(tag, COUNTERS + DONE)
+    first = control.get(FIRST)
+    with f.each(control.get(LINES)) as k:
+        control.post(tag, first + k * LINE)
     control.exchange(tag, TAG)
     launch.put(0, ASLEEP)
     workers = launch.get(WORKERS)

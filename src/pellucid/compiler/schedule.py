@@ -551,18 +551,24 @@ class Schedule:
 
 # Code for phases and sections.
 
-TAG, PHASES, BATCH, SPIN, COUNTERS = 0, 1, 2, 3, 8
-"""Where in a section's control block (i64) things are; `COUNTERS` begins its phases' counters."""
+TAG, BATCH, SPIN, THREADS, LINES, FIRST, PARTS = 0, 1, 2, 3, 4, 5, 8
+"""Where in a section's control block (i64) things are.
 
-COUNTER, DONE = 16, 8
-"""How far it is from the counters of one phase to the next, and to those of what is done.
-
-After them come, for each part of each phase, the number of pieces and the samples in each.
+From `PARTS` on it says for each part of each phase how many pieces it has, and how many samples
+are in each. Then, from the place that `FIRST` names, come `LINES` cache lines with a counter each.
+Every phase has one for what is done, and one for each of the `THREADS`: of what was taken from its
+share.
 """
+
+LINE = 8
+"""How many numbers (i64) a cache line holds."""
 
 
 def emit_section(module: Module, name: str, section: Section, *, apart: bool = False) -> None:
     """Write a section's function: every thread calls it, and takes pieces until none are left.
+
+    A thread begins with its own share of a phase's pieces, always the same one, for what it reads
+    is then often in its cache; after that it helps the others with theirs.
 
     A phase is over when all its pieces are done, whoever did them: nobody waits for a thread that
     has not begun. One that comes late finds nothing to do. Should the section be running again by
@@ -574,37 +580,58 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
     f = module.function(name, {"table": "ptr*", "control": "i64*", "thread": "i64"}, export=True)
     table, control, thread = f.arguments
     tag = control.watch(TAG)
-    batch = control.get(BATCH)
-    part = COUNTERS + COUNTER * len(section.phases)
+    batch, threads = control.get(BATCH), control.get(THREADS)
+    helped = Address(f, "i64", f.line("alloca i64"))
+    part, first = PARTS, first_counter(section)
     for index, phase in enumerate(section.phases):
-        counter = COUNTERS + COUNTER * index
+        done = (threads + 1) * (LINE * index) + first
         counts = [control.get(part + 2 * k) for k in range(phase.parts)]
         total = counts[0]
         for count in counts[1:]:
             total = total + count
-        more, take, work, meet = (f.fresh(word) for word in ("more", "take", "work", "meet"))
+        words = ("share", "begin", "more", "take", "work", "another", "meet")
+        share, begin, more, take, work, another, meet = (f.fresh(word) for word in words)
+        helped.put(0)
+        f.jump(share)
+        f.label(share)
+        others = helped.get()
+        f.branch(others < threads, begin, meet)
+        f.label(begin)
+        owner = (thread + others) % threads
+        low = total * owner // threads
+        most = total * (owner + 1) // threads - low
+        counter = done + owner * LINE + LINE
         f.jump(more)
         f.label(more)
         seen = control.watch(counter)
-        piece = seen - tag
-        f.branch(piece < total, take, meet)
+        taken = seen - tag
+        f.branch(taken < most, take, another)
         f.label(take)
         f.branch(control.swap(seen, seen + 1, counter), work, more)
         f.label(work)
-        _emit_pieces(f, phase, table, control, part, counts, piece, batch, thread, apart)
-        control.increase(1, counter + DONE)
+        _emit_pieces(f, phase, table, control, part, counts, taken + low, batch, thread, apart)
+        control.increase(1, done)
         f.jump(more)
+        f.label(another)
+        helped.put(others + 1)
+        f.jump(share)
         f.label(meet)
         if index < len(section.phases) - 1:
-            _emit_wait(f, control, counter + DONE, tag + total)
+            _emit_wait(f, control, done, tag + total)
         else:
             with f.when(thread.equals(0)):
-                _emit_wait(f, control, counter + DONE, tag + total)
+                _emit_wait(f, control, done, tag + total)
         part += 2 * phase.parts
     f.done()
 
 
-def _emit_wait(f: Function, control: Address, counter: int, target: Value) -> None:
+def first_counter(section: Section) -> int:
+    """Return where in a section's control block its counters begin."""
+    end = PARTS + 2 * sum(phase.parts for phase in section.phases)
+    return -(-end // LINE) * LINE
+
+
+def _emit_wait(f: Function, control: Address, counter: Value, target: Value) -> None:
     """Wait until a counter is there; after a while, let others run meanwhile."""
     f.module.declare("pellucid_yield", "i32 @()")
     spins = f.line("alloca i64")
