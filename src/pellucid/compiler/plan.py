@@ -21,6 +21,7 @@ from pellucid.compiler import runtime
 from pellucid.compiler.kernels import _update
 from pellucid.compiler.lowering import Builder
 from pellucid.compiler.memory import of_process
+from pellucid.compiler.rolling import roll
 from pellucid.compiler.runtime import Launch
 from pellucid.compiler.schedule import (
     BATCH,
@@ -109,6 +110,7 @@ class Compiled:
             self._train()
         else:
             self.schedule.keep_what_is_constant()
+            roll(self.schedule)
         self.sections = self.schedule.sections()
         self.apart: list[Section] = []
         if any(job.parts > 1 for job in self.schedule.jobs):
@@ -269,7 +271,7 @@ def together(sections: Sequence[Section], places: Sequence[Place]) -> list[list[
 
 WRITE_ALL = (
     *("conv2d", "conv2d_winograd", "transform_inputs", "depthwise_conv2d", "add", "activation"),
-    *("copy", "max_pool2d", "average_pool2d", "global_average_pool2d", "dense", "softmax"),
+    *("copy", "max_pool2d", "average_pool2d", "global_average_pool2d", "dense", "softmax", "rows"),
 )
 """The kernels that write every cell of what they make."""
 

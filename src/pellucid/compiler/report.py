@@ -49,7 +49,8 @@ class Line:
 def lines(plan: Plan, *, measure: bool = True, repeats: int = 20) -> list[Line]:
     """Return a line for each job of a plan; measuring runs every job alone, on one core."""
     schedule = plan.compiled.schedule
-    jobs = sorted(schedule.jobs, key=lambda job: job.level)
+    jobs = [own for job in schedule.jobs for own in job.members or [job]]
+    jobs.sort(key=lambda job: job.level)
     timed: dict[Job, tuple[float, bool]] = {}
     if measure:
         timed = _measured(plan, [job for job in jobs if job.kernel], repeats)
@@ -127,9 +128,10 @@ def machine_code(plan: Plan, layer: str) -> str:
     Raises:
         NameLookupError: No kernel of the plan is for that layer.
     """
-    jobs = [job for job in plan.compiled.schedule.jobs if job.layer == layer and job.kernel]
+    every = [own for job in plan.compiled.schedule.jobs for own in job.members or [job]]
+    jobs = [job for job in every if job.layer == layer and job.kernel]
     if not jobs:
-        layers = sorted({job.layer for job in plan.compiled.schedule.jobs if job.kernel})
+        layers = sorted({job.layer for job in every if job.kernel})
         raise unknown_name("layer with a kernel", layer, layers)
     module = Module(plan.compiled.target.width)
     for index, job in enumerate(jobs):
@@ -169,6 +171,11 @@ def table(plan: Plan, found: Sequence[Line]) -> str:
         text.append("  ".join(cells).rstrip())
     reasons = [
         f"{group.layer}: {group.reason}" for group in compiled.builder.groups if group.reason
+    ]
+    reasons += [
+        f"{job.layer}: by rows, each while those that it reads are in the cache"
+        for job in compiled.schedule.jobs
+        if job.members
     ]
     if reasons:
         text += ["", *reasons]

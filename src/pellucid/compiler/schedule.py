@@ -26,11 +26,13 @@ from typing import Any, Literal
 from pellucid.compiler.ir import Address, Function, Index, Module, Value, vectors_over
 
 __all__ = [
+    "LARGE",
     "Bounds",
     "Frame",
     "Job",
     "Phase",
     "Place",
+    "Rows",
     "Schedule",
     "Section",
     "Span",
@@ -189,6 +191,23 @@ CELLS = 30_000
 """About how many cells are worth handing to a thread by themselves."""
 
 
+LARGE = 2**20
+"""From how many bytes on an image does not stay in a core's own cache beside all else."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How a job of which part k makes row k of an image goes over another image.
+
+    For its row r it reads the rows from r · `stride` − `before` on, as many as `reach` says.
+    """
+
+    image: Place
+    stride: int = 1
+    before: int = 0
+    reach: int = 1
+
+
 Emit = Callable[[Function], None]
 
 
@@ -210,6 +229,8 @@ class Job:
         note: What it is, for people.
         parts: For `sample`: into how many parts a sample's work can be taken apart. The kernel of
             a job with more than one does those from its last but one argument up to its last.
+        rows: Where its parts are the rows of the image that it makes: how it reads another.
+        members: The jobs that it is made of, if it is made of several.
     """
 
     layer: str
@@ -224,6 +245,8 @@ class Job:
     macs: int = 0
     note: str = ""
     parts: int = 1
+    rows: Rows | None = None
+    members: list[Job] = field(default_factory=list)
 
     @property
     def chained(self) -> bool:

@@ -29,6 +29,7 @@ __all__ = [
     "Tile",
     "best_tile",
     "bias_gradient",
+    "goes_by_rows",
     "pack",
     "packing_pays",
     "parts_of_sweep",
@@ -235,6 +236,11 @@ def blocks_of_channels(width: Width, s: Sweep, tile: Tile) -> list[Blocks]:
 def rows_of_tiles(s: Sweep, tile: Tile, unit: tuple[int, int] = (1, 1)) -> int:
     """Return how many rows of tiles there are."""
     return sum(count for _, _, count in _split_units(s.rows, tile.rows, unit[0]))
+
+
+def goes_by_rows(width: Width, s: Sweep) -> bool:
+    """Whether a part of the sweep may be one row of pixels."""
+    return weights_are_small(s) and best_tile(width, s).rows == 1
 
 
 def weights_are_small(s: Sweep) -> bool:

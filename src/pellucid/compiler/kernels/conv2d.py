@@ -34,6 +34,7 @@ from pellucid.compiler.kernels._sweep import (
     Sweep,
     bias_gradient,
     from_bias,
+    goes_by_rows,
     normalised,
     pack,
     packing_pays,
@@ -63,7 +64,16 @@ from pellucid.compiler.kernels._winograd import (
 )
 from pellucid.compiler.kernels.activation import gated
 from pellucid.compiler.kernels.batch_normalization import folded
-from pellucid.compiler.schedule import CELLS, NO_FRAME, Frame, Place, Split, span_of
+from pellucid.compiler.schedule import (
+    CELLS,
+    LARGE,
+    NO_FRAME,
+    Frame,
+    Place,
+    Rows,
+    Split,
+    span_of,
+)
 from pellucid.ops._window import Axis, Windows
 from pellucid.ops.average_pool2d import AveragePool2D
 from pellucid.ops.conv2d import Conv2D
@@ -187,6 +197,10 @@ def forward(b: Builder, group: Group) -> None:
     if not b.training and op.groups == 1:
         width = b.target.width
         parts = parts_of_winograd(width, s) if fast else parts_of_sweep(width, s, unit)
+    rows = None
+    if parts > 1 and not (scratch or packed or group.pool) and goes_by_rows(b.target.width, s):
+        rows = rows_of(group, x, y)
+        parts = parts if rows is None else s.rows
     if at_once:
         _inputs_by_tile(b, group, s, corner, x, scratch[0])
 
@@ -244,7 +258,17 @@ def forward(b: Builder, group: Group) -> None:
         at_once,
     )
     macs = s.rows * s.columns * s.outputs * s.run.total * op.groups
-    b.schedule.add(group.layer, key, "sample", places, writes, emit, macs=macs, parts=parts)
+    b.schedule.add(
+        group.layer, key, "sample", places, writes, emit, macs=macs, parts=parts, rows=rows
+    )
+
+
+def rows_of(group: Group, x: Place, y: Place) -> Rows | None:
+    """Return how a convolution goes over its input row by row; None if the images are small."""
+    if 4 * max(x.size, y.size) < LARGE:
+        return None
+    axis = windows_of(group).rows
+    return Rows(x, axis.stride, axis.before, axis.extent)
 
 
 def _transformed(b: Builder, group: Group, w: Place, at_once: int = 0) -> Place:

@@ -31,6 +31,7 @@ from pellucid.compiler.kernels.conv2d import (
     frame_of_gradient,
     framed,
     phases,
+    rows_of,
     windows_of,
 )
 from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Span, bounds_of, each_of, span_of
@@ -173,6 +174,8 @@ def forward(b: Builder, group: Group) -> None:
     shape = (*windows.output, channels)
     macs = math.prod(shape) * taps[0].count * taps[1].count
     parts = 1 if b.training else min(shape[0], parts_for(b.target.width, 2 * macs))
+    rows = rows_of(group, x, y) if parts > 1 else None
+    parts = parts if rows is None else shape[0]
 
     def emit(f: Function) -> None:
         image, kernel, result, *rest = f.arguments
@@ -194,7 +197,9 @@ def forward(b: Builder, group: Group) -> None:
     places = [place for place in (x, w, y, bias, *affine) if place is not None]
     key = ("depthwise_conv2d", shape, x.layout, y.layout, taps, corner, group.op, bias is None)
     full = (*key, group.activation, bool(affine))
-    b.schedule.add(group.layer, full, "sample", places, [y], emit, macs=macs, parts=parts)
+    b.schedule.add(
+        group.layer, full, "sample", places, [y], emit, macs=macs, parts=parts, rows=rows
+    )
 
 
 def backward(b: Builder, group: Group) -> None:
