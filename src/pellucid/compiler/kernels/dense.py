@@ -388,56 +388,75 @@ def _gradient(
 
     v = min(range(1, min(4, in_vectors) + 1), key=cost)
     tile = f.room(registers * f.lanes)  # read row by row: what is done to a vector is written once
-    runs = (samples + (RUN - 1)) // RUN  # at the beginning of each, one row of the tile is fetched
-    for column, counts in _across(f, outputs, v):
-        for first, p, n in split(rows, most(v)):
-            with f.each(n) as k:
-                row = k * p + first
-                corner = row * outputs + column
-                here, there = x + row, dz + column
+    runs = (samples + (RUN - 1)) // RUN
+    waiting, corner_of = (Address(f, "i64", f.line("alloca i64")) for _ in range(2))
+    whole, rest = divmod(outputs, v * f.lanes)
+    last = [lanes_of(f, i, rest) for i in range(-(-rest // f.lanes))]
+    for begin, blocks, counts in ((0, whole, [f.lanes] * v), (outputs - rest, 1, last)):
+        if not (blocks and counts):
+            continue
 
-                def step(
-                    s: Index,
-                    acc: list[Value],
-                    here: Address = here,
-                    there: Address = there,
-                    p: int = p,
-                    counts: Sequence[int] = counts,
-                ) -> list[Value]:
-                    numbers, gradients = here + s * x_row, there + s * dz_row
-                    given = [gradients.load(f.lanes * i, m) for i, m in enumerate(counts)]
-                    return [
-                        f.fma(number, dy, acc[r * len(given) + i])
-                        for r in range(p)
-                        for number in [numbers.broadcast(r)]
-                        for i, dy in enumerate(given)
-                    ]
+        def take(r: Index, counts: list[int] = counts) -> None:
+            at, to = tile + r * (len(counts) * f.lanes), corner_of.get() + r * outputs
+            taken([(at.load(f.lanes * i), to + f.lanes * i, m) for i, m in enumerate(counts)])
 
-                def some(
-                    run: Index,
-                    acc: list[Value],
-                    corner: Index = corner,
-                    p: int = p,
-                    v: int = len(counts),
-                    step: Step = step,
-                ) -> list[Value]:
-                    with f.when(f.constant(0, "i64") + run < p):
-                        for i in range(v):
-                            ahead(corner + run * outputs + f.lanes * i)
-                    left = samples - run * RUN
-                    return f.carry(
-                        f.select(left < RUN, left, RUN), acc,
-                        lambda s, acc: step(run * RUN + s, acc),
-                    )  # fmt: skip
+        waiting.put(0)
+        with f.each(blocks) as block:
+            column = block * (v * f.lanes) + begin
+            for first, p, n in split(rows, most(v)):
+                with f.each(n) as k:
+                    row = k * p + first
+                    corner = row * outputs + column
+                    here, there = x + row, dz + column
 
-                sums = f.carry(runs, [f.zero()] * (p * len(counts)), some)
-                for i, value in enumerate(sums):
-                    tile.store(value, f.lanes * i)
-                with f.each(p) as r:
-                    at, to = tile + r * (len(counts) * f.lanes), corner + r * outputs
-                    taken(
-                        [(at.load(f.lanes * i), to + f.lanes * i, m) for i, m in enumerate(counts)]
-                    )
+                    def step(
+                        s: Index,
+                        acc: list[Value],
+                        here: Address = here,
+                        there: Address = there,
+                        p: int = p,
+                        counts: Sequence[int] = counts,
+                    ) -> list[Value]:
+                        numbers, gradients = here + s * x_row, there + s * dz_row
+                        given = [gradients.load(f.lanes * i, m) for i, m in enumerate(counts)]
+                        return [
+                            f.fma(number, dy, acc[r * len(given) + i])
+                            for r in range(p)
+                            for number in [numbers.broadcast(r)]
+                            for i, dy in enumerate(given)
+                        ]
+
+                    def some(
+                        run: Index,
+                        acc: list[Value],
+                        corner: Index = corner,
+                        p: int = p,
+                        counts: Sequence[int] = counts,
+                        step: Step = step,
+                        take: Callable[[Index], None] = take,
+                    ) -> list[Value]:
+                        # One row of this tile is fetched, and one of the tile before is taken:
+                        # divisions and roots, and waiting for memory, go on beside the products.
+                        with f.when(f.constant(0, "i64") + run < p):
+                            for i in range(len(counts)):
+                                ahead(corner + run * outputs + f.lanes * i)
+                        with f.when(f.constant(0, "i64") + run < waiting.get()):
+                            take(run)
+                        left = samples - run * RUN
+                        return f.carry(
+                            f.select(left < RUN, left, RUN), acc,
+                            lambda s, acc: step(run * RUN + s, acc),
+                        )  # fmt: skip
+
+                    sums = f.carry(runs, [f.zero()] * (p * len(counts)), some)
+                    with f.each(waiting.get() - runs) as r:  # where there are few samples
+                        take(runs + r)
+                    for i, value in enumerate(sums):
+                        tile.store(value, f.lanes * i)
+                    waiting.put(p)
+                    corner_of.put(corner)
+        with f.each(waiting.get()) as r:
+            take(r)
 
 
 def _across(f: Function, outputs: int, v: int) -> Iterator[tuple[Index, list[int]]]:
