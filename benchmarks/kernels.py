@@ -15,8 +15,9 @@ import argparse
 import numpy as np
 
 from pellucid.compiler import plan
+from pellucid.compiler.compiled import Compiled
 from pellucid.compiler.kernels import conv2d
-from pellucid.compiler.plan import Compiled, Plan
+from pellucid.compiler.plan import Plan
 from pellucid.compiler.report import lines
 from pellucid.graph import Tracer, Variable
 from pellucid.ops.conv2d import Conv2D

@@ -16,8 +16,9 @@ from pellucid.ops.mean_squared_error import MeanSquaredError
 from pellucid.ops.weighted_mean import WeightedMean
 
 pytest.importorskip("llvmlite")
+from pellucid.compiler.compiled import Compiled
 from pellucid.compiler.kernels import find_kernel
-from pellucid.compiler.plan import Compiled, Plan
+from pellucid.compiler.plan import Plan
 from pellucid.compiler.target import host
 
 WEIGHTS = {"kernel", "bias", "gamma", "beta", "alpha", "moving_mean", "moving_variance"}

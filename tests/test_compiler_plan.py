@@ -23,7 +23,7 @@ from pellucid.compiler.ir import Width
 from pellucid.compiler.lowering import Builder
 from pellucid.compiler.plan import Plan
 from pellucid.compiler.report import lines, machine_code, table
-from pellucid.compiler.schedule import emit_section
+from pellucid.compiler.sections import emit_section
 
 
 def headline():

@@ -12,6 +12,7 @@ from pellucid import layers
 
 pytest.importorskip("llvmlite")
 
+from pellucid.compiler import compiled as compiling
 from pellucid.compiler import plan as plans
 from pellucid.compiler import runtime
 
@@ -48,7 +49,8 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> None:
         for memory, begin, end in guards:
             assert (memory[begin:end] == MARK).all(), f"written to the guard from {begin} to {end}"
 
-    monkeypatch.setattr(plans, "lay_out", lay_out)
+    for module in (plans, compiling):
+        monkeypatch.setattr(module, "lay_out", lay_out)
     monkeypatch.setattr(runtime.Team, "run", checked_run)
 
 

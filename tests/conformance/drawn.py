@@ -10,7 +10,8 @@ import numpy as np
 import pellucid as keras
 from conformance.random_networks import build, layers_of
 from layer_cases import RANDOM
-from pellucid.compiler.plan import Compiled, Plan
+from pellucid.compiler.compiled import Compiled
+from pellucid.compiler.plan import Plan
 from pellucid.graph import Program, Tracer, Value, Variable, reference
 from pellucid.layers._symbolic import flatten
 from pellucid.ops._operation import known

@@ -19,7 +19,8 @@ from pellucid.graph import Program, Value, Variable
 from pellucid.ops._operation import Shape
 
 if TYPE_CHECKING:
-    from pellucid.compiler.plan import Compiled, Plan
+    from pellucid.compiler.compiled import Compiled
+    from pellucid.compiler.plan import Plan
 
 __all__ = ["ENGINES", "choose", "plan_for", "refusal"]
 
@@ -117,7 +118,8 @@ def _compile(
     if mixed:
         return _Entry(key, None, f"{mixed} does not have one part for each sample")
     try:
-        from pellucid.compiler.plan import Compiled, UnsupportedError
+        from pellucid.compiler.compiled import Compiled
+        from pellucid.compiler.schedule import UnsupportedError
     except ImportError as error:
         return _Entry(key, None, _complain(f"llvmlite cannot be used here ({error})"))
     try:

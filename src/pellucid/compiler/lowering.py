@@ -24,15 +24,8 @@ from pellucid.compiler.ir import Function, Index, Module, vectors_over
 from pellucid.compiler.ir import Value as Number
 from pellucid.compiler.kernels import find_kernel
 from pellucid.compiler.kernels._update import Updates
-from pellucid.compiler.schedule import (
-    NO_FRAME,
-    Frame,
-    Place,
-    Schedule,
-    cells,
-    parts_of_cells,
-    span_of,
-)
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Schedule
+from pellucid.compiler.spans import cells, parts_of_cells, span_of
 from pellucid.compiler.target import Target
 from pellucid.graph import Node, Program, Value, Variable
 from pellucid.ops._operation import known

@@ -1,16 +1,14 @@
 """A program compiled for a batch size: memory, machine code, and the order in which it runs.
 
-`compiled(program, …)` makes the machine code, once for all batch sizes. A `Plan` places every
-buffer once, for one batch size; a step then allocates nothing but what it returns.
+A `Plan` places every buffer once, for one batch size; a step then allocates nothing but what it
+returns. The machine code is the same for all batch sizes (`compiled.py`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
-import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,312 +16,19 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from pellucid.compiler import runtime
-from pellucid.compiler.kernels import _update
-from pellucid.compiler.lowering import Builder
+from pellucid.compiler.compiled import LINEAR, Compiled
+from pellucid.compiler.layout import ELEMENTS, chunk_size, lay_out, together
 from pellucid.compiler.memory import of_process
-from pellucid.compiler.rolling import roll
 from pellucid.compiler.runtime import Launch
-from pellucid.compiler.schedule import (
-    BATCH,
-    FIRST,
-    LINE,
-    LINES,
-    NO_FRAME,
-    PARTS,
-    SPIN,
-    THREADS,
-    Job,
-    Place,
-    Section,
-    UnsupportedError,
-    emit_section,
-    first_counter,
-)
-from pellucid.compiler.target import Target, compile_module, host
-from pellucid.graph import Node, Program, Value, Variable
+from pellucid.compiler.schedule import Place, Section
+from pellucid.compiler.sections import control_of
+from pellucid.graph import Value, Variable
 from pellucid.ops._operation import Array
 
-__all__ = ["Compiled", "Plan", "UnsupportedError"]
-
-LINEAR = ("weighted_mean", "rescaling", "add")
-"""Operations on the loss whose gradients do not depend on its value."""
-
-_ELEMENTS = {"float": np.float32, "i8": np.uint8, "i32": np.int32, "i64": np.int64}
-SPINS = 4000
-"""How often a thread looks whether the others have arrived before it lets others run."""
-
+__all__ = ["Plan"]
 
 SMALL_INPUT = 16_384
 """Up to how many numbers are copied sooner than asked for their address."""
-
-CHUNK_MEMORY = 128 * 2**20
-"""About how many bytes the sums of all chunks may take together."""
-
-
-def chunk_size(batch: int, bytes_each: int = 0) -> int:
-    """Return how many samples a chunk has, if a chunk's sums take so many bytes.
-
-    It does not depend on the number of threads, so that the sums do not.
-    """
-    size = max(-(-batch // 16), min(8, -(-batch // 8)))
-    while bytes_each * -(-batch // size) > CHUNK_MEMORY and size * 4 < batch:
-        size *= 2
-    return size
-
-
-class Compiled:
-    """A program's machine code, for every batch size.
-
-    Args:
-        program: What to run. For training its first output is the loss.
-        variables: The variables to train; none for inference.
-        optimizer: Takes the step, where there are variables to train.
-        wanted: Inputs whose gradients are wanted besides.
-        pixels: Inputs that are fed as uint8.
-        target: What to compile for; this machine by default.
-    """
-
-    def __init__(
-        self,
-        program: Program,
-        variables: Sequence[Variable] = (),
-        optimizer: Any = None,
-        *,
-        wanted: Sequence[Value] = (),
-        pixels: Sequence[Value] = (),
-        target: Target | None = None,
-    ) -> None:
-        self.program = program
-        self.lock = threading.Lock()
-        self.variables = list(variables)
-        self.optimizer = optimizer
-        self.target = target or host()
-        b = self.builder = Builder(program, self.target, variables, wanted, pixels)
-        self.schedule = b.schedule
-        b.forward()
-        self.flag = self.schedule.place("not finite", (1,), extent="whole", element="i64")
-        self.parameters = self.schedule.place("rates", (_update.PARAMETERS,), extent="whole")
-        self.slots: list[tuple[Place, Array]] = []
-        self.update: _update.Update | None = None
-        self._tail_inputs = self._inputs_of_tail()
-        if b.training:
-            self._train()
-        else:
-            self.schedule.keep_what_is_constant()
-            roll(self.schedule)
-        self.sections = self.schedule.sections()
-        self.apart: list[Section] = []
-        if any(job.parts > 1 for job in self.schedule.jobs):
-            self.apart = [section.taken_apart for section in self.sections]
-        for index, section in enumerate(self.sections):
-            if section.phases:
-                emit_section(self.schedule.module, f"section{index}", section)
-        for index, section in enumerate(self.apart):
-            if section.phases:
-                emit_section(self.schedule.module, f"apart{index}", section, apart=True)
-        once = self.schedule.section_once()
-        if once.phases:
-            emit_section(self.schedule.module, "once", once)
-        runtime.provide_symbols()
-        self.code = compile_module(self.schedule.module, self.target)
-        self.constants = Constants(self, once) if once.phases else None
-
-    def runs(self, *, apart: bool) -> list[tuple[Section, Any]]:
-        """Return the sections, each with its function (None, if there is nothing but Python).
-
-        Args:
-            apart: Whether several threads shall work on one sample.
-        """
-        pointer, whole = ctypes.c_void_p, ctypes.c_int64
-        found: list[tuple[Section, Any]] = []
-        for index, section in enumerate(self.apart if apart else self.sections):
-            if not section.phases:
-                found.append((section, None))
-                continue
-            name = f"{'apart' if apart else 'section'}{index}"
-            found.append((section, self.code.function(name, pointer, pointer, whole)))
-        return found
-
-    def _inputs_of_tail(self) -> list[Value]:
-        """The results that the loss is made of."""
-        found: dict[Value, None] = {}
-        for node in self.builder.tail:
-            for value in node.inputs:
-                if value is not None and value.kind == "result" and value.shape:
-                    found.setdefault(value)
-        for value in found:
-            self.builder.place(value).keep = True
-        return list(found)
-
-    def _train(self) -> None:
-        b = self.builder
-        for node in b.tail:
-            linear = node.op.name in LINEAR
-            if not linear and any(v is not None and v.variable is None for v in node.inputs):
-                raise UnsupportedError(f"the loss is made by {node.op.name}")
-        for value in self._tail_inputs:
-            if b.wants(value):
-                gradient, _ = b.claim(value)
-                gradient.keep = True
-        self.update = _update.update_of(self.optimizer) if self.optimizer is not None else None
-        if self.update is not None:
-            b.updates = _update.Updates(b, self.update, self.optimizer, self.flag, self.parameters)
-        b.backward()
-        for node in b.tail:
-            if node.op.name not in LINEAR:
-                self._penalty(node)
-        missing = [v for v in self.variables if id(v) not in b.weight_gradients]
-        if missing:
-            raise UnsupportedError(f"the loss does not depend on {missing[0].path}")
-        if b.updates is not None:
-            b.updates.add_checks([b.place(value) for value in self._tail_inputs])
-            self.schedule.wait()
-            b.updates.add_steps()
-            self.slots = b.updates.slots
-
-    def _penalty(self, node: Node) -> None:
-        """Add the gradient of a penalty on a weight, in Python."""
-        b = self.builder
-        value = next(v for v in node.inputs if v is not None)
-        if not b.wants(value):
-            return
-        target, add = b.weight_gradient(value)
-        scale: dict[str, Any] = {"of": np.float32(1.0)}
-        self.penalty_scales = getattr(self, "penalty_scales", {})
-        self.penalty_scales[node.output] = scale
-
-        def run() -> None:
-            assert value.variable is not None
-            w = value.variable.value
-            share = node.op.backward(scale["of"], np.array(0), w)[0]
-            array = b.array(target)
-            array[...] = array + share if add else share
-
-        b.schedule.python(node.output.name, run, [b.place(value), target], [target], "penalty")
-
-
-def control_of(section: Section, batch_size: int, chunk: int, threads: int) -> Array:
-    """Return the numbers that a section's threads share."""
-    parts: list[int] = []
-    for phase in section.phases:
-        if phase.chain:
-            size = chunk if phase.chunked else max(1, min(chunk // 2, batch_size // 16))
-            parts += [-(-batch_size // size), size]
-        for job in phase.items:
-            parts += [job.count(batch_size), 0]
-        for job in phase.apart:
-            parts += [batch_size * job.parts, 0]
-    first, counters = first_counter(section), len(section.phases) * (threads + 1)
-    memory = np.zeros(first + (counters + 1) * LINE, np.int64)
-    control = memory[-memory.ctypes.data // 8 % LINE :]  # from where a cache line begins
-    control[[BATCH, SPIN, THREADS, LINES, FIRST]] = batch_size, SPINS, threads, counters, first
-    control[PARTS : PARTS + len(parts)] = parts
-    return control
-
-
-def lay_out(sizes: Sequence[int]) -> tuple[Array, list[int]]:
-    """Return memory for buffers of so many bytes, all 0, and where in it each begins."""
-    offsets, total = [], 0
-    for size in sizes:
-        offsets.append(total)
-        total += -(-size // 64) * 64 + 64
-    raw = np.zeros(total + 64, np.uint8)
-    return raw[-raw.ctypes.data % 64 :][:total], offsets
-
-
-def together(sections: Sequence[Section], places: Sequence[Place]) -> list[list[Place]]:
-    """Return which places can have the same memory, one after the other, phase by phase.
-
-    A place whose cells are all written may follow any such; else it follows those of its layout
-    and kernels alone, whose zeros are where its own are.
-    """
-    phases = [phase for section in sections for phase in section.phases]
-    used: dict[Place, list[int]] = {}
-    writers: dict[Place, list[Job]] = {}
-    for number, phase in enumerate(phases):
-        for job in (*phase.chain, *phase.items, *phase.apart):
-            for place in {*job.reads, *job.writes}:
-                used.setdefault(place, []).append(number)
-            for place in job.writes:
-                writers.setdefault(place, []).append(job)
-    found: list[list[Place]] = []
-    free: dict[Hashable, list[tuple[int, list[Place]]]] = {}
-    for place in sorted(places, key=lambda place: min(used.get(place, [0]))):
-        by = writers.get(place, [])
-        if place.keep or place.extent != "sample" or not by:
-            found.append([place])
-            continue
-        whole = place.frame == NO_FRAME and all(job.note in WRITE_ALL for job in by)
-        kind = None if whole else (place.layout, place.element, *(job.kernel for job in by))
-        buffers = free.setdefault(kind, [])
-        fitting = [entry for entry in buffers if entry[0] < min(used[place])]
-        if fitting:
-            entry = min(fitting, key=lambda entry: abs(entry[1][0].size - place.size))
-            buffers.remove(entry)
-            buffer = entry[1]
-            buffer.append(place)
-        else:
-            buffer = [place]
-            found.append(buffer)
-        buffers.append((max(used[place]), buffer))
-    return found
-
-
-WRITE_ALL = (
-    *("conv2d", "conv2d_winograd", "transform_inputs", "depthwise_conv2d", "add", "activation"),
-    *("copy", "max_pool2d", "average_pool2d", "global_average_pool2d", "dense", "softmax", "rows"),
-)
-"""The kernels that write every cell of what they make."""
-
-
-class Constants:
-    """What is made of the weights alone: for all batch sizes, and anew only when weights change.
-
-    Args:
-        compiled: The machine code.
-        section: The jobs that make it.
-
-    Attributes:
-        addresses: Where each place is.
-        bytes: How many bytes they take.
-    """
-
-    def __init__(self, compiled: Compiled, section: Section) -> None:
-        schedule = compiled.schedule
-        pointer, whole = ctypes.c_void_p, ctypes.c_int64
-        function = compiled.code.function("once", pointer, pointer, whole)
-        places = list(dict.fromkeys(place for job in schedule.once for place in job.writes))
-        table = np.zeros(len(schedule.places), np.uint64)
-        self._memory, offsets = lay_out(
-            [place.stride * np.dtype(_ELEMENTS[place.element]).itemsize for place in places]
-        )
-        begin = self._memory.ctypes.data
-        self.addresses = {p: begin + offset for p, offset in zip(places, offsets, strict=True)}
-        for place, address in self.addresses.items():
-            table[place.slot] = address
-        weights = {place: key for key, place in compiled.builder.weights.items()}
-        by_id = {id(variable): variable for variable in compiled.program.variables}
-        read = dict.fromkeys(place for job in schedule.once for place in job.reads)
-        self._of = [by_id[weights[place]] for place in read if place in weights]
-        for place in read:
-            if place in weights:
-                table[place.slot] = by_id[weights[place]].address
-        self._launch = Launch(function, table, control_of(section, 1, 1, 1), self._memory)
-        self.bytes = len(self._memory)
-        self._uses: list[int] | None = None  # [] is known of constants that depend on no weight
-        self._all_uses = -1
-
-    def refresh(self) -> None:
-        """Make it anew if a weight may have changed."""
-        if Variable.all_uses == self._all_uses:
-            return
-        now = Variable.all_uses
-        shared = any(variable.shared for variable in self._of)
-        uses = [variable.uses for variable in self._of]
-        if shared or uses != self._uses:
-            runtime.team().run(self._launch, alone=True)
-            self._uses = uses
-        self._all_uses = -1 if shared else now
 
 
 class Plan:
@@ -438,10 +143,10 @@ class Plan:
         count = {"sample": self.batch_size, "chunk": self.chunks, "whole": 1}[place.extent]
         if place.local if self._apart else place.scratch:
             count = self.team.threads
-        return count * place.stride * np.dtype(_ELEMENTS[place.element]).itemsize
+        return count * place.stride * np.dtype(ELEMENTS[place.element]).itemsize
 
     def _viewed(self, place: Place, offset: int) -> Array:
-        kind = np.dtype(_ELEMENTS[place.element])
+        kind = np.dtype(ELEMENTS[place.element])
         begin = offset + place.begin * kind.itemsize
         base = self._memory[begin:].view(np.uint8)
         base = base[: len(base) // 8 * 8].view(kind)
@@ -494,7 +199,7 @@ class Plan:
             self.compiled.constants.refresh()
         alive = []
         for value, place in self._externals.items():
-            array = np.ascontiguousarray(feeds[value], _ELEMENTS[place.element])
+            array = np.ascontiguousarray(feeds[value], ELEMENTS[place.element])
             alive.append(array)
             self._table[place.slot] = array.ctypes.data
         return alive

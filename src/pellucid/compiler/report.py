@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pellucid.compiler import memory
 from pellucid.compiler.engine import plan_for, refusal
 from pellucid.compiler.ir import Module
-from pellucid.compiler.schedule import Job, Phase, Section, emit_section
+from pellucid.compiler.schedule import Job, Phase, Section
+from pellucid.compiler.sections import emit_section
 from pellucid.compiler.target import assembly, compile_module, measured_peak
 from pellucid.errors import unknown_name
 

@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pellucid.compiler.ir import Address, Function, Value
-from pellucid.compiler.schedule import LARGE, Job, Place, Rows, Schedule, bounds_of, span_of
+from pellucid.compiler.schedule import LARGE, Job, Place, Rows, Schedule
+from pellucid.compiler.spans import bounds_of, span_of
 
 __all__ = ["roll"]
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.compiler.ir import Address, Module
-from pellucid.compiler.schedule import FIRST, LINE, LINES, TAG
+from pellucid.compiler.sections import FIRST, LINE, LINES, TAG
 from pellucid.compiler.target import Target, compile_module, host
 from pellucid.errors import ArgumentError
 from pellucid.ops._operation import Array

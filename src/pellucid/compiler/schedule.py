@@ -18,16 +18,14 @@ of the batch, chunks depend on the batch size alone, and they are added up in or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pellucid.compiler.ir import Address, Function, Index, Module, Value, vectors_over
+from pellucid.compiler.ir import Function, Module
 
 __all__ = [
     "LARGE",
-    "Bounds",
     "Frame",
     "Job",
     "Phase",
@@ -35,15 +33,8 @@ __all__ = [
     "Rows",
     "Schedule",
     "Section",
-    "Span",
     "Split",
     "UnsupportedError",
-    "bounds_of",
-    "cells",
-    "each_of",
-    "emit_section",
-    "parts_of_cells",
-    "span_of",
 ]
 
 
@@ -155,40 +146,6 @@ class Place:
         if self.frame == NO_FRAME:
             return 0
         return self.frame[0][0] * self.row + self.frame[1][0] * self.shape[2]
-
-
-def cells(
-    f: Function, *places: Place, span: Span | None = None
-) -> Iterator[tuple[list[Index], int | None]]:
-    """Yield the vectors of tensors of one size: where each lies in every place, and its count.
-
-    What the caller writes for each pair becomes the body of a loop. Frames are left out.
-    """
-    framed = [place for place in places if place.frame != NO_FRAME]
-    if not framed and span is None:
-        for i, n in vectors_over(f, places[0].size):
-            yield [i] * len(places), n
-        return
-    height, width, channels = (framed or [p for p in places if len(p.shape) == 3])[0].shape
-    with each_of(f, bounds_of(f, span, height), 0, height) as r:
-        for i, n in vectors_over(f, width * channels):
-            yield (
-                [
-                    r * (width * channels if place.frame == NO_FRAME else place.row) + i
-                    for place in places
-                ],
-                n,
-            )
-
-
-def parts_of_cells(*places: Place) -> int:
-    """Return into how many parts `cells` is worth being taken apart: at most an image's rows."""
-    images = [place.shape for place in places if len(place.shape) == 3]
-    return max(1, min(images[0][0], 64, places[0].size // CELLS)) if images else 1
-
-
-CELLS = 30_000
-"""About how many cells are worth handing to a thread by themselves."""
 
 
 LARGE = 2**20
@@ -314,67 +271,6 @@ def _taken_apart(phase: Phase) -> list[Phase]:
         found = found or [Phase()]
         found[0].items = phase.items
     return found
-
-
-@dataclass(frozen=True)
-class Span:
-    """The parts of a sample's work that one call of a kernel does: `first` … `last` − 1."""
-
-    first: Index
-    last: Index
-    parts: int
-
-    def of(self, f: Function, total: int) -> Bounds:
-        """Return which of `total` pieces that are."""
-        low, high = (
-            f.constant(edge, "i64") * total // self.parts for edge in (self.first, self.last)
-        )
-        return Bounds(low, high)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Pieces `low` … `high` − 1 of something."""
-
-    low: Value
-    high: Value
-
-    def within(self, begin: Index, count: int) -> Bounds:
-        """Return which of the pieces begin … begin + count − 1 are among them, counted from 0."""
-        f = self.low.function
-
-        def inside(edge: Value) -> Value:
-            place = edge - begin
-            place = f.select(place < 0, f.constant(0, "i64"), place)
-            return f.select(place > count, f.constant(count, "i64"), place)
-
-        return Bounds(inside(self.low), inside(self.high))
-
-
-@contextmanager
-def each_of(f: Function, bounds: Bounds | None, begin: int, count: int) -> Iterator[Index]:
-    """Repeat what is inside for the pieces begin … begin + count − 1 that are inside the bounds.
-
-    They are numbered from 0; without bounds it is all of them.
-    """
-    if bounds is None:
-        with f.each(count) as i:
-            yield i
-        return
-    here = bounds.within(begin, count)
-    with f.each(here.high - here.low) as i:
-        assert isinstance(i, Value)
-        yield i + here.low
-
-
-def bounds_of(f: Function, span: Span | None, total: int) -> Bounds | None:
-    """Return which of `total` pieces are to be done; None for all."""
-    return None if span is None else span.of(f, total)
-
-
-def span_of(f: Function, parts: int) -> Span | None:
-    """Return which parts of a sample a kernel has to do; None for all of it."""
-    return Span(f.arguments[-2], f.arguments[-1], parts) if parts > 1 else None
 
 
 class Schedule:
@@ -570,182 +466,3 @@ class Schedule:
                 same = len({runs[job] for job in jobs}) == 1
                 place.scratch = same and all(job.split == "sample" for job in jobs)
                 place._local = place.scratch and len(jobs) == 1
-
-
-# Code for phases and sections.
-
-TAG, BATCH, SPIN, THREADS, LINES, FIRST, PARTS = 0, 1, 2, 3, 4, 5, 8
-"""Where in a section's control block (i64) things are.
-
-From `PARTS` on it says for each part of each phase how many pieces it has, and how many samples
-are in each. Then, from the place that `FIRST` names, come `LINES` cache lines with a counter each.
-Every phase has one for what is done, and one for each of the `THREADS`: of what was taken from its
-share.
-"""
-
-LINE = 8
-"""How many numbers (i64) a cache line holds."""
-
-
-def emit_section(module: Module, name: str, section: Section, *, apart: bool = False) -> None:
-    """Write a section's function: every thread calls it, and takes pieces until none are left.
-
-    A thread begins with its own share of a phase's pieces, always the same one, for what it reads
-    is then often in its cache; after that it helps the others with theirs.
-
-    A phase is over when all its pieces are done, whoever did them: nobody waits for a thread that
-    has not begun. One that comes late finds nothing to do. Should the section be running again by
-    then, it finds the counters begin at another tag than its own, and takes nothing from them.
-
-    Where samples are taken apart, several threads work on one: what lies between two jobs is then
-    kept for each sample, not for each thread.
-    """
-    f = module.function(name, {"table": "ptr*", "control": "i64*", "thread": "i64"}, export=True)
-    table, control, thread = f.arguments
-    tag = control.watch(TAG)
-    batch, threads = control.get(BATCH), control.get(THREADS)
-    helped = Address(f, "i64", f.line("alloca i64"))
-    part, first = PARTS, first_counter(section)
-    for index, phase in enumerate(section.phases):
-        done = (threads + 1) * (LINE * index) + first
-        counts = [control.get(part + 2 * k) for k in range(phase.parts)]
-        total = counts[0]
-        for count in counts[1:]:
-            total = total + count
-        words = ("share", "begin", "more", "take", "work", "another", "meet")
-        share, begin, more, take, work, another, meet = (f.fresh(word) for word in words)
-        helped.put(0)
-        f.jump(share)
-        f.label(share)
-        others = helped.get()
-        f.branch(others < threads, begin, meet)
-        f.label(begin)
-        owner = (thread + others) % threads
-        low = total * owner // threads
-        most = total * (owner + 1) // threads - low
-        counter = done + owner * LINE + LINE
-        f.jump(more)
-        f.label(more)
-        seen = control.watch(counter)
-        taken = seen - tag
-        f.branch(taken < most, take, another)
-        f.label(take)
-        f.branch(control.swap(seen, seen + 1, counter), work, more)
-        f.label(work)
-        _emit_pieces(f, phase, table, control, part, counts, taken + low, batch, thread, apart)
-        control.increase(1, done)
-        f.jump(more)
-        f.label(another)
-        helped.put(others + 1)
-        f.jump(share)
-        f.label(meet)
-        if index < len(section.phases) - 1:
-            _emit_wait(f, control, done, tag + total)
-        else:
-            with f.when(thread.equals(0)):
-                _emit_wait(f, control, done, tag + total)
-        part += 2 * phase.parts
-    f.done()
-
-
-def first_counter(section: Section) -> int:
-    """Return where in a section's control block its counters begin."""
-    end = PARTS + 2 * sum(phase.parts for phase in section.phases)
-    return -(-end // LINE) * LINE
-
-
-def _emit_wait(f: Function, control: Address, counter: Value, target: Value) -> None:
-    """Wait until a counter is there; after a while, let others run meanwhile."""
-    f.module.declare("pellucid_yield", "i32 @()")
-    spins = f.line("alloca i64")
-    spent = Address(f, "i64", spins)
-    spent.put(0)
-    with f.until(lambda: control.watch(counter) >= target):
-        now = spent.get() + 1
-        spent.put(now)
-        with f.when(now > control.get(SPIN)):
-            f.line("call i32 @pellucid_yield()")
-
-
-def _emit_pieces(
-    f: Function,
-    phase: Phase,
-    table: Address,
-    control: Address,
-    part: int,
-    counts: Sequence[Value],
-    piece: Value,
-    batch: Value,
-    thread: Value,
-    apart: bool,
-) -> None:
-    """Write the choice of what the piece of this number is, and the calls that do it."""
-    index = 0
-    if phase.chain:
-        size = control.get(part + 1)
-        with f.when(piece < counts[0]):
-            first = piece * size
-            last = first + size
-            last = f.select(last < batch, last, batch)
-            _emit_chain(f, phase.chain, table, first, last, piece, thread, apart)
-        piece = piece - counts[0]
-        index = 1
-    for job in [*phase.items, *phase.apart]:
-        inside = (piece >= 0) & (piece < counts[index])
-        with f.when(inside):
-            if job.parts > 1:
-                sample, k = piece // job.parts, piece % job.parts
-                at = [_at(p, table, sample, sample, thread, apart=True) for p in job.places]
-                f.call(job.kernel, *at, k, k + 1)
-            else:
-                places = [_whole(place, table) for place in job.places]
-                f.call(job.kernel, *places, piece, batch)
-        piece = piece - counts[index]
-        index += 1
-
-
-def _emit_chain(
-    f: Function,
-    chain: Sequence[Job],
-    table: Address,
-    first: Value,
-    last: Value,
-    chunk: Value,
-    thread: Value,
-    apart: bool,
-) -> None:
-    """Write the calls that take samples first … last − 1 through a chain of kernels."""
-    count = last - first
-    runs: list[list[Job]] = []
-    for job in chain:
-        if runs and job.split == "sample" and runs[-1][0].split == "sample":
-            runs[-1].append(job)
-        else:
-            runs.append([job])
-    for run in runs:
-        if run[0].split == "range":
-            job = run[0]
-            at = (_at(p, table, first, chunk, thread, apart=apart) for p in job.places)
-            f.call(job.kernel, *at, count)
-            continue
-        with f.each(count) as n:
-            sample = n + first if isinstance(n, Value) else first
-            for job in run:
-                at = (_at(p, table, sample, chunk, thread, apart=apart) for p in job.places)
-                f.call(job.kernel, *at, *((0, job.parts) if job.parts > 1 else ()))
-
-
-def _whole(place: Place, table: Address) -> Address:
-    return table.address(place.slot, place.element)
-
-
-def _at(
-    place: Place, table: Address, sample: Value, chunk: Value, thread: Value, *, apart: bool
-) -> Address:
-    """The address of a place for one sample (or chunk, or thread)."""
-    base = _whole(place, table) + place.begin
-    if place.extent == "whole":
-        return base
-    own = place.local if apart else place.scratch
-    which = chunk if place.extent == "chunk" else thread if own else sample
-    return base + which * place.stride

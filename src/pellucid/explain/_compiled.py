@@ -52,7 +52,9 @@ class CompiledRun:
         made = tuple(node.output for node in self.program.nodes)
         whole = Program(self.program.inputs, made, self.program.nodes, self.program.training)
         try:
-            from pellucid.compiler.plan import Compiled, Plan, UnsupportedError
+            from pellucid.compiler.compiled import Compiled
+            from pellucid.compiler.plan import Plan
+            from pellucid.compiler.schedule import UnsupportedError
         except ImportError:  # llvmlite is not there
             return {}
         try:
@@ -68,7 +70,9 @@ class CompiledRun:
         trained = [v for v in self._weights if v.variable is not None and v.variable.trainable]
         inputs = [value for value in self.program.inputs if value.kind == "input"]
         try:
-            from pellucid.compiler.plan import Compiled, Plan, UnsupportedError
+            from pellucid.compiler.compiled import Compiled
+            from pellucid.compiler.plan import Plan
+            from pellucid.compiler.schedule import UnsupportedError
         except ImportError:  # llvmlite is not there
             return {}
         try:

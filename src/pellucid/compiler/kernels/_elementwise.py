@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function, Value
-from pellucid.compiler.schedule import cells, parts_of_cells, span_of
+from pellucid.compiler.spans import cells, parts_of_cells, span_of
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder

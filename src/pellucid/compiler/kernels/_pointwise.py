@@ -23,7 +23,8 @@ from pellucid.compiler.kernels._sweep import (
 from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
 from pellucid.compiler.kernels.activation import gated
-from pellucid.compiler.schedule import NO_FRAME, Place, span_of
+from pellucid.compiler.schedule import NO_FRAME, Place
+from pellucid.compiler.spans import span_of
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group

@@ -22,7 +22,7 @@ from pellucid.compiler.kernels._tiles import (
     tile_cost,
     vectors,
 )
-from pellucid.compiler.schedule import Bounds, Span, each_of
+from pellucid.compiler.spans import Bounds, Span, each_of
 
 __all__ = [
     "Sweep",

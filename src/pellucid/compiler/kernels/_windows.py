@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pellucid.compiler.ir import Address, Function, Index, vectors_over
-from pellucid.compiler.schedule import CELLS, Place, Span, bounds_of, each_of
+from pellucid.compiler.schedule import Place
+from pellucid.compiler.spans import CELLS, Span, bounds_of, each_of
 from pellucid.ops._window import Axis, Windows
 
 __all__ = ["Run", "parts_of_windows", "positions", "runs"]
@@ -81,7 +82,7 @@ def parts_of_windows(windows: Windows, channels: int) -> int:
 
 def clear(f: Function, place: Place, target: Address) -> None:
     """Set an image (frame left alone) to 0."""
-    from pellucid.compiler.schedule import cells
+    from pellucid.compiler.spans import cells
 
     for (i,), n in cells(f, place):
         target.store(f.zero(), i, n)

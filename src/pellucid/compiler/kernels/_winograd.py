@@ -38,7 +38,7 @@ from pellucid.compiler.kernels._sweep import (
     weight_gradient,
 )
 from pellucid.compiler.kernels._tiles import Run, Taps, parts_for
-from pellucid.compiler.schedule import Span, bounds_of, each_of
+from pellucid.compiler.spans import Span, bounds_of, each_of
 
 __all__ = [
     "channels_at_once",

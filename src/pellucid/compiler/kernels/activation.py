@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels import _math as m
-from pellucid.compiler.schedule import NO_FRAME, Frame, Place, cells, parts_of_cells, span_of
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place
+from pellucid.compiler.spans import cells, parts_of_cells, span_of
 from pellucid.ops._activations import GELU_CUBE, GELU_SLOPE
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pellucid.compiler.ir import Function
 from pellucid.compiler.ir import Value as Number
 from pellucid.compiler.kernels._merge import Rule, refusal
-from pellucid.compiler.schedule import cells, parts_of_cells, span_of
+from pellucid.compiler.spans import cells, parts_of_cells, span_of
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pellucid.compiler.ir import Function
 from pellucid.compiler.kernels._windows import clear, parts_of_windows, positions
 from pellucid.compiler.kernels.max_pool2d import MOST_TAPS, windows_of
-from pellucid.compiler.schedule import span_of
+from pellucid.compiler.spans import span_of
 from pellucid.ops.average_pool2d import AveragePool2D
 
 if TYPE_CHECKING:

@@ -64,16 +64,8 @@ from pellucid.compiler.kernels._winograd import (
 )
 from pellucid.compiler.kernels.activation import gated
 from pellucid.compiler.kernels.batch_normalization import folded
-from pellucid.compiler.schedule import (
-    CELLS,
-    LARGE,
-    NO_FRAME,
-    Frame,
-    Place,
-    Rows,
-    Split,
-    span_of,
-)
+from pellucid.compiler.schedule import LARGE, NO_FRAME, Frame, Place, Rows, Split
+from pellucid.compiler.spans import CELLS, span_of
 from pellucid.ops._window import Axis, Windows
 from pellucid.ops.average_pool2d import AveragePool2D
 from pellucid.ops.conv2d import Conv2D

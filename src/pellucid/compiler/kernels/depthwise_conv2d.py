@@ -34,7 +34,8 @@ from pellucid.compiler.kernels.conv2d import (
     rows_of,
     windows_of,
 )
-from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Span, bounds_of, each_of, span_of
+from pellucid.compiler.schedule import NO_FRAME, Frame, Place
+from pellucid.compiler.spans import Span, bounds_of, each_of, span_of
 
 if TYPE_CHECKING:
     from pellucid.compiler.lowering import Builder, Group

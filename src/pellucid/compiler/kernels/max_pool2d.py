@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Function, Value
 from pellucid.compiler.kernels._windows import clear, parts_of_windows, positions
-from pellucid.compiler.schedule import span_of
+from pellucid.compiler.spans import span_of
 from pellucid.ops.max_pool2d import MaxPool2D
 
 if TYPE_CHECKING:

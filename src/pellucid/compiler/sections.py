@@ -1,0 +1,212 @@
+"""Code for sections: how threads take pieces of phases, and meet between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pellucid.compiler.ir import Address, Function, Module, Value
+from pellucid.compiler.schedule import Job, Phase, Place, Section
+from pellucid.ops._operation import Array
+
+__all__ = ["control_of", "emit_section"]
+
+TAG, BATCH, SPIN, THREADS, LINES, FIRST, PARTS = 0, 1, 2, 3, 4, 5, 8
+"""Where in a section's control block (i64) things are.
+
+From `PARTS` on it says for each part of each phase how many pieces it has, and how many samples
+are in each. Then, from the place that `FIRST` names, come `LINES` cache lines with a counter each.
+Every phase has one for what is done, and one for each of the `THREADS`: of what was taken from its
+share.
+"""
+
+LINE = 8
+"""How many numbers (i64) a cache line holds."""
+
+
+def emit_section(module: Module, name: str, section: Section, *, apart: bool = False) -> None:
+    """Write a section's function: every thread calls it, and takes pieces until none are left.
+
+    A thread begins with its own share of a phase's pieces, always the same one, for what it reads
+    is then often in its cache; after that it helps the others with theirs.
+
+    A phase is over when all its pieces are done, whoever did them: nobody waits for a thread that
+    has not begun. One that comes late finds nothing to do. Should the section be running again by
+    then, it finds the counters begin at another tag than its own, and takes nothing from them.
+
+    Where samples are taken apart, several threads work on one: what lies between two jobs is then
+    kept for each sample, not for each thread.
+    """
+    f = module.function(name, {"table": "ptr*", "control": "i64*", "thread": "i64"}, export=True)
+    table, control, thread = f.arguments
+    tag = control.watch(TAG)
+    batch, threads = control.get(BATCH), control.get(THREADS)
+    helped = Address(f, "i64", f.line("alloca i64"))
+    part, first = PARTS, _first_counter(section)
+    for index, phase in enumerate(section.phases):
+        done = (threads + 1) * (LINE * index) + first
+        counts = [control.get(part + 2 * k) for k in range(phase.parts)]
+        total = counts[0]
+        for count in counts[1:]:
+            total = total + count
+        words = ("share", "begin", "more", "take", "work", "another", "meet")
+        share, begin, more, take, work, another, meet = (f.fresh(word) for word in words)
+        helped.put(0)
+        f.jump(share)
+        f.label(share)
+        others = helped.get()
+        f.branch(others < threads, begin, meet)
+        f.label(begin)
+        owner = (thread + others) % threads
+        low = total * owner // threads
+        most = total * (owner + 1) // threads - low
+        counter = done + owner * LINE + LINE
+        f.jump(more)
+        f.label(more)
+        seen = control.watch(counter)
+        taken = seen - tag
+        f.branch(taken < most, take, another)
+        f.label(take)
+        f.branch(control.swap(seen, seen + 1, counter), work, more)
+        f.label(work)
+        _emit_pieces(f, phase, table, control, part, counts, taken + low, batch, thread, apart)
+        control.increase(1, done)
+        f.jump(more)
+        f.label(another)
+        helped.put(others + 1)
+        f.jump(share)
+        f.label(meet)
+        if index < len(section.phases) - 1:
+            _emit_wait(f, control, done, tag + total)
+        else:
+            with f.when(thread.equals(0)):
+                _emit_wait(f, control, done, tag + total)
+        part += 2 * phase.parts
+    f.done()
+
+
+def _first_counter(section: Section) -> int:
+    """Return where in a section's control block its counters begin."""
+    end = PARTS + 2 * sum(phase.parts for phase in section.phases)
+    return -(-end // LINE) * LINE
+
+
+def _emit_wait(f: Function, control: Address, counter: Value, target: Value) -> None:
+    """Wait until a counter is there; after a while, let others run meanwhile."""
+    f.module.declare("pellucid_yield", "i32 @()")
+    spins = f.line("alloca i64")
+    spent = Address(f, "i64", spins)
+    spent.put(0)
+    with f.until(lambda: control.watch(counter) >= target):
+        now = spent.get() + 1
+        spent.put(now)
+        with f.when(now > control.get(SPIN)):
+            f.line("call i32 @pellucid_yield()")
+
+
+def _emit_pieces(
+    f: Function,
+    phase: Phase,
+    table: Address,
+    control: Address,
+    part: int,
+    counts: Sequence[Value],
+    piece: Value,
+    batch: Value,
+    thread: Value,
+    apart: bool,
+) -> None:
+    """Write the choice of what the piece of this number is, and the calls that do it."""
+    index = 0
+    if phase.chain:
+        size = control.get(part + 1)
+        with f.when(piece < counts[0]):
+            first = piece * size
+            last = first + size
+            last = f.select(last < batch, last, batch)
+            _emit_chain(f, phase.chain, table, first, last, piece, thread, apart)
+        piece = piece - counts[0]
+        index = 1
+    for job in [*phase.items, *phase.apart]:
+        inside = (piece >= 0) & (piece < counts[index])
+        with f.when(inside):
+            if job.parts > 1:
+                sample, k = piece // job.parts, piece % job.parts
+                at = [_at(p, table, sample, sample, thread, apart=True) for p in job.places]
+                f.call(job.kernel, *at, k, k + 1)
+            else:
+                places = [_whole(place, table) for place in job.places]
+                f.call(job.kernel, *places, piece, batch)
+        piece = piece - counts[index]
+        index += 1
+
+
+def _emit_chain(
+    f: Function,
+    chain: Sequence[Job],
+    table: Address,
+    first: Value,
+    last: Value,
+    chunk: Value,
+    thread: Value,
+    apart: bool,
+) -> None:
+    """Write the calls that take samples first … last − 1 through a chain of kernels."""
+    count = last - first
+    runs: list[list[Job]] = []
+    for job in chain:
+        if runs and job.split == "sample" and runs[-1][0].split == "sample":
+            runs[-1].append(job)
+        else:
+            runs.append([job])
+    for run in runs:
+        if run[0].split == "range":
+            job = run[0]
+            at = (_at(p, table, first, chunk, thread, apart=apart) for p in job.places)
+            f.call(job.kernel, *at, count)
+            continue
+        with f.each(count) as n:
+            sample = n + first if isinstance(n, Value) else first
+            for job in run:
+                at = (_at(p, table, sample, chunk, thread, apart=apart) for p in job.places)
+                f.call(job.kernel, *at, *((0, job.parts) if job.parts > 1 else ()))
+
+
+def _whole(place: Place, table: Address) -> Address:
+    return table.address(place.slot, place.element)
+
+
+def _at(
+    place: Place, table: Address, sample: Value, chunk: Value, thread: Value, *, apart: bool
+) -> Address:
+    """The address of a place for one sample (or chunk, or thread)."""
+    base = _whole(place, table) + place.begin
+    if place.extent == "whole":
+        return base
+    own = place.local if apart else place.scratch
+    which = chunk if place.extent == "chunk" else thread if own else sample
+    return base + which * place.stride
+
+
+SPINS = 4000
+"""How often a thread looks whether the others have arrived before it lets others run."""
+
+
+def control_of(section: Section, batch_size: int, chunk: int, threads: int) -> Array:
+    """Return the numbers that a section's threads share."""
+    parts: list[int] = []
+    for phase in section.phases:
+        if phase.chain:
+            size = chunk if phase.chunked else max(1, min(chunk // 2, batch_size // 16))
+            parts += [-(-batch_size // size), size]
+        for job in phase.items:
+            parts += [job.count(batch_size), 0]
+        for job in phase.apart:
+            parts += [batch_size * job.parts, 0]
+    first, counters = _first_counter(section), len(section.phases) * (threads + 1)
+    memory = np.zeros(first + (counters + 1) * LINE, np.int64)
+    control = memory[-memory.ctypes.data // 8 % LINE :]  # from where a cache line begins
+    control[[BATCH, SPIN, THREADS, LINES, FIRST]] = batch_size, SPINS, threads, counters, first
+    control[PARTS : PARTS + len(parts)] = parts
+    return control
