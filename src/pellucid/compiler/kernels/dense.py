@@ -386,7 +386,7 @@ def _gradient(
             tile_cost(p, k) * n * nk for _, p, n in split(rows, most(v)) for _, k, nk in across
         )
 
-    v = min(range(1, min(4, in_vectors) + 1), key=cost)
+    v = min(range(min(4, in_vectors), 0, -1), key=cost)  # wide rows: lines that follow each other
     tile = f.room(registers * f.lanes)  # read row by row: what is done to a vector is written once
     runs = (samples + (RUN - 1)) // RUN
     waiting, corner_of = (Address(f, "i64", f.line("alloca i64")) for _ in range(2))
