@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +16,10 @@ from pellucid.graph import reference as engine
 from pellucid.ops._operation import Array
 from pellucid.optimizers import Optimizer
 
-__all__ = ["Losses", "predict_step", "test_step", "train_step"]
+if TYPE_CHECKING:
+    from pellucid.compiler.plan import Plan
+
+__all__ = ["Losses", "Step", "predict_step", "test_step", "training_step"]
 
 
 @dataclass(frozen=True)
@@ -63,18 +68,25 @@ def test_step(
     return _losses([values[output] for output in program.outputs], parts)
 
 
-def train_step(
+Step = Callable[[Sequence[Array], Callable[[], None] | None], Callable[[], Losses]]
+"""Takes a training step on feeds, and returns what says what it found: that can be asked later.
+
+Its other argument may be called while other threads are at work on the step; it must not raise.
+"""
+
+
+def training_step(
     program: Program,
     feeds: Sequence[Array],
     parts: int,
     variables: Sequence[Variable],
     optimizer: Optimizer,
     chosen: str = "reference",
-    meanwhile: Callable[[], None] | None = None,
-) -> Callable[[], Losses]:
-    """Run the program forward and backward and let the optimiser take one step.
+) -> Step:
+    """Return what takes training steps with feeds as these: of their number, sizes and types.
 
-    What it returns says what the step found, and can be asked while the next one runs.
+    A step runs the program forward and backward and lets the optimiser take one step. It raises
+    NonFiniteError if the loss or a gradient is NaN or infinite; nothing is changed then.
 
     Args:
         program: Its first output is the loss; then come the `parts` losses of the outputs, and the
@@ -84,26 +96,48 @@ def train_step(
         variables: The variables to train.
         optimizer: Takes the step.
         chosen: The engine: "auto" or "reference".
-        meanwhile: May be called while other threads are at work on the step; must not raise.
 
     Raises:
-        NonFiniteError: The loss or a gradient is NaN or infinite. Nothing was changed.
         ArgumentError: The optimiser was built with other variables.
     """
     optimizer.build(variables)
     optimizer.require(variables)
-    random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
-    plan = None
     if chosen != "reference":
         pixels = _pixels(program, feeds)
         plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer, pixels)
-    if plan is not None:
-        results, finite = plan.train(feeds, random, meanwhile)
-        if not finite:  # nothing was changed, so the reference meets the same, and can say where
-            values = engine.forward(program, _floats(program, feeds), random, keep=True)
-            per_variable = [bool(np.isfinite(gradient).all()) for gradient in plan.gradients()]
-            raise NonFiniteError(_where(program, values, variables, per_variable))
-        return lambda: _losses(results(), parts)
+        if plan is not None:
+            return partial(_compiled_step, plan, program, parts, variables, optimizer)
+    return partial(_reference_step, program, parts, variables, optimizer)
+
+
+def _compiled_step(
+    plan: Plan,
+    program: Program,
+    parts: int,
+    variables: Sequence[Variable],
+    optimizer: Optimizer,
+    feeds: Sequence[Array],
+    meanwhile: Callable[[], None] | None = None,
+) -> Callable[[], Losses]:
+    random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
+    results, finite = plan.train(feeds, random, meanwhile)
+    if not finite:  # nothing was changed, so the reference meets the same, and can say where
+        values = engine.forward(program, _floats(program, feeds), random, keep=True)
+        per_variable = [bool(np.isfinite(gradient).all()) for gradient in plan.gradients()]
+        raise NonFiniteError(_where(program, values, variables, per_variable))
+    return lambda: _losses(results(), parts)
+
+
+def _reference_step(
+    program: Program,
+    parts: int,
+    variables: Sequence[Variable],
+    optimizer: Optimizer,
+    feeds: Sequence[Array],
+    meanwhile: Callable[[], None] | None = None,
+) -> Callable[[], Losses]:
+    del meanwhile  # there are no other threads
+    random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
     values = engine.forward(program, _floats(program, feeds), random, keep=True)
     losses = _losses([values[output] for output in program.outputs], parts)
     weights = _weights(program, variables)

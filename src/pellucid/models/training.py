@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from pellucid.layers._symbolic import KerasTensor, flatten, pack
 from pellucid.models import _feeding as feeding
 from pellucid.models._loss_program import loss_program
 from pellucid.models._shortcut import remember, take
-from pellucid.models._steps import Losses, predict_step, test_step, train_step
+from pellucid.models._steps import Losses, Step, predict_step, test_step, training_step
 from pellucid.models.network import Network
 from pellucid.ops._operation import Array
 from pellucid.random import get_seed
@@ -286,7 +286,7 @@ class Trainer(Network):
         self.reset_metrics()
         done = calls.batches_done(epoch)
         variables = self.trainable_weights
-        programs: dict[tuple[int, ...], Program] = {}
+        steps: dict[Hashable, Step] = {}
         watched = calls.watches_batches  # else nobody reads what they are told after each
         logs: Logs | None = None
         step = -1
@@ -295,8 +295,9 @@ class Trainer(Network):
                 continue
             if watched:
                 calls.on_train_batch_begin(step)
+                steps.clear()  # who is told of batches may change what steps are made of
             try:
-                self._train_batch(batch, variables, programs, meanwhile)
+                self._train_batch(batch, variables, steps, meanwhile)
                 logs = self._results() if watched else None
             except NonFiniteError as error:
                 if not calls.handles_non_finite:
@@ -340,19 +341,19 @@ class Trainer(Network):
         self,
         batch: Feeds,
         variables: Sequence[Variable],
-        programs: dict[tuple[int, ...], Program],
+        steps: dict[Hashable, Step],
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
-        """Take a step; `programs` keeps those found, by the outputs that have sample weights."""
+        """Take a step; `steps` keeps what takes those of one kind."""
         inputs, targets, weights = batch
-        weighted = tuple(weights)
-        if weighted not in programs:
-            programs[weighted] = self._loss_program(True, weights, variables)
-        program = programs[weighted]
         feeds = [*inputs, *targets.values(), *weights.values()]
-        found = train_step(
-            program, feeds, len(targets), variables, self.optimizer, self._engine(), meanwhile
-        )
+        kind = (tuple(weights), len(inputs[0]), *(array.dtype.char for array in inputs))
+        if kind not in steps:
+            program = self._loss_program(True, weights, variables)
+            steps[kind] = training_step(
+                program, feeds, len(targets), variables, self.optimizer, self._engine()
+            )
+        found = steps[kind](feeds, meanwhile)
         self._unrecorded.append(lambda: self._record(found(), len(inputs[0]), targets, weights))
         if self._metrics is None:  # what metrics object to is said after the first step
             self._catch_up()
