@@ -202,13 +202,15 @@ class Address:
         place = (self + offset).name
         f.lines.append(f"  store {kind} {name}, ptr {place}, align {f.align(self.element)}")
 
-    def fetch(self, offset: Index = 0) -> None:
-        """Have the line of memory brought near that will be read and written soon."""
+    def fetch(self, offset: Index = 0, *, later: bool = False) -> None:
+        """Have the line of memory brought near that will be read and written soon.
+
+        With `later` it will be read alone, and comes no nearer than the second-level cache.
+        """
         f = self.function
         f.module.declare("llvm.prefetch.p0", "void @(ptr, i32, i32, i32)")
-        f.lines.append(
-            f"  call void @llvm.prefetch.p0(ptr {(self + offset).name}, i32 1, i32 3, i32 1)"
-        )
+        how = "i32 0, i32 2, i32 1" if later else "i32 1, i32 3, i32 1"
+        f.lines.append(f"  call void @llvm.prefetch.p0(ptr {(self + offset).name}, {how})")
 
     def broadcast(self, offset: Index = 0) -> Value:
         """Load one number into every lane of a vector."""

@@ -88,6 +88,9 @@ WAITING = 150_000
 SMALL_WEIGHTS = 2**18
 """How many bytes of weights stay in a core's second-level cache beside an image."""
 
+LINE = 16
+"""How many floats a cache line holds."""
+
 BLOCKS = 8
 """So many parts are enough for a few threads: each reads the weights of its block once more."""
 
@@ -312,11 +315,17 @@ def _images(
     """Write the loops over rows and columns of tiles for one block of channels, from w on."""
 
     def summed(
-        run: Run, x: Address, w: Address, at: tuple[Index, Index], shape: Tile, first: list[Value]
+        run: Run,
+        x: Address,
+        w: Address,
+        at: tuple[Index, Index],
+        shape: Tile,
+        first: list[Value],
+        ahead: Callable[[Index], None] | None = None,
     ) -> list[Value]:
         here = x + at[0] * s.x_row + at[1] * s.x_column
         pixels = [r * s.x_row + c * s.x_column for r, c in shape.pixels]
-        return multiply_accumulate(f, run, here, w, pixels, counts, first)
+        return multiply_accumulate(f, run, here, w, pixels, counts, first, ahead)
 
     if waiting is None:
         for row, column, shape in _each_tile(f, s, unit, tile, bounds):
@@ -345,15 +354,28 @@ def _images(
     part = Run(
         (Taps(1, 0, 0), Taps(1, 0, 0) if by_column > 1 else across), s.run.depth, s.run.w_depth
     )
+    # The weights of the next part, if they lie there alone, are fetched meanwhile: a line at a step.
+    alone = part.w_depth == wide
+    fetched = Address(f, "i64", f.line("alloca i64"))
+    size = part.total * part.w_depth
     with f.each(by_row) as i, f.each(by_column) as j:
         image = x + i * down.x + j * across.x
         taps = w + i * down.w + j * across.w
+        fetched.put(size)
         for row, column, shape in _each_tile(f, s, unit, tile, bounds):
             here, offsets = places(row, column, shape)
             before = [here.load(offset) for offset in offsets]
-            sums = summed(part, image, taps, (row, column), shape, before)
+            following = taps + fetched.get()
+
+            def ahead(step: Index, following: Address = following) -> None:
+                following.fetch(step * LINE, later=True)
+
+            at = (row, column)
+            sums = summed(part, image, taps, at, shape, before, ahead if alone else None)
             for value, offset in zip(sums, offsets, strict=True):
                 here.store(value, offset)
+            further = fetched.get() + part.total * LINE
+            fetched.put(f.select(further < 2 * size, further, f.constant(0, "i64")))
     for row, column, shape in _each_tile(f, s, unit, tile, bounds):
         here, offsets = places(row, column, shape)
         sums = [here.load(offset) for offset in offsets]

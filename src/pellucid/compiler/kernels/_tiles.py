@@ -13,7 +13,7 @@ weights + 1 broadcast), and at least eight accumulators.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width, blocks
@@ -119,10 +119,12 @@ def multiply_accumulate(
     pixels: Sequence[int],
     counts: Sequence[int],
     start: Sequence[Value],
+    ahead: Callable[[Index], None] | None = None,
 ) -> list[Value]:
     """Return the tile's sums: start[p·V + v] + Σ_k x[pixels[p] + k] · w[k, v].
 
-    `counts` says how many lanes of each vector are used.
+    `counts` says how many lanes of each vector are used. `ahead` is told the number of each step
+    of a sum that is not unrolled.
     """
     v = len(counts)
 
@@ -150,6 +152,8 @@ def multiply_accumulate(
             def over_depth(k: Index, acc: list[Value]) -> list[Value]:
                 in_x = i * rows.x + j * columns.x + k
                 in_w = i * rows.w + j * columns.w + k * joined.w_depth
+                if ahead is not None:
+                    ahead((i * columns.count + j) * joined.depth + k)
                 return step(acc, in_x, in_w)
 
             return f.carry(joined.depth, acc, over_depth)
