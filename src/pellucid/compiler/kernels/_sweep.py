@@ -354,7 +354,7 @@ def _images(
     part = Run(
         (Taps(1, 0, 0), Taps(1, 0, 0) if by_column > 1 else across), s.run.depth, s.run.w_depth
     )
-    # The weights of the next part, if they lie there alone, are fetched meanwhile: a line at a step.
+    # If the next part of the weights lies by itself, it is fetched meanwhile: a line at each step.
     alone = part.w_depth == wide
     fetched = Address(f, "i64", f.line("alloca i64"))
     size = part.total * part.w_depth
