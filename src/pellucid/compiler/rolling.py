@@ -6,8 +6,8 @@ image are made as the next kernel needs for its next rows, and so on. What was j
 still in the core's own cache. No number is made in another way than before.
 
 A run may be taken apart as any job: a part is a run of rows of the last image. Where a window
-reaches over its edge, rows of the images before are made on both sides of it, into memory of each
-thread's own.
+reaches over its edge, rows of the images before are made for both sides of it: by two threads, it
+may be, which write the same numbers to the same memory. Each reads rows that it has made itself.
 """
 
 from __future__ import annotations

@@ -465,4 +465,6 @@ class Schedule:
             if place.extent == "sample" and not place.external and not place.keep:
                 same = len({runs[job] for job in jobs}) == 1
                 place.scratch = same and all(job.split == "sample" for job in jobs)
-                place._local = place.scratch and len(jobs) == 1
+                # Kernels that go by rows make rows at the edges of parts twice, the same numbers:
+                # one image serves all threads, for each reads only rows that it made itself.
+                place._local = place.scratch and len(jobs) == 1 and not jobs[0].members
