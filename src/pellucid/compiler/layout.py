@@ -18,6 +18,13 @@ CHUNK_MEMORY = 128 * 2**20
 """About how many bytes the sums of all chunks may take together."""
 
 
+WRITE_ALL = (
+    *("conv2d", "conv2d_winograd", "transform_inputs", "depthwise_conv2d", "add", "activation"),
+    *("copy", "max_pool2d", "average_pool2d", "global_average_pool2d", "dense", "softmax", "rows"),
+)
+"""The kernels that write every cell of what they make."""
+
+
 def chunk_size(batch: int, bytes_each: int = 0) -> int:
     """Return how many samples a chunk has, if a chunk's sums take so many bytes.
 
@@ -75,10 +82,3 @@ def together(sections: Sequence[Section], places: Sequence[Place]) -> list[list[
             found.append(buffer)
         buffers.append((max(used[place]), buffer))
     return found
-
-
-WRITE_ALL = (
-    *("conv2d", "conv2d_winograd", "transform_inputs", "depthwise_conv2d", "add", "activation"),
-    *("copy", "max_pool2d", "average_pool2d", "global_average_pool2d", "dense", "softmax", "rows"),
-)
-"""The kernels that write every cell of what they make."""

@@ -24,6 +24,9 @@ share.
 LINE = 8
 """How many numbers (i64) a cache line holds."""
 
+SPINS = 4000
+"""How often a thread looks whether the others have arrived before it lets others run."""
+
 
 def emit_section(module: Module, name: str, section: Section, *, apart: bool = False) -> None:
     """Write a section's function: every thread calls it, and takes pieces until none are left.
@@ -187,10 +190,6 @@ def _at(
     own = place.local if apart else place.scratch
     which = chunk if place.extent == "chunk" else thread if own else sample
     return base + which * place.stride
-
-
-SPINS = 4000
-"""How often a thread looks whether the others have arrived before it lets others run."""
 
 
 def control_of(section: Section, batch_size: int, chunk: int, threads: int) -> Array:

@@ -55,7 +55,7 @@ def read_npz(path: StrPath, names: Collection[str] | None = None) -> dict[str, A
         EOFError,
         OSError,
         RuntimeError,  # an encrypted member
-        NotImplementedError,
+        NotImplementedError,  # a way of packing that zipfile does not know
         ValueError,
         TypeError,  # a dtype that does not exist
         IndexError,
