@@ -22,7 +22,7 @@ from pellucid.compiler import engine, runtime, target
 from pellucid.compiler.ir import Width
 from pellucid.compiler.lowering import Builder
 from pellucid.compiler.plan import Plan
-from pellucid.compiler.report import lines, machine_code, table
+from pellucid.compiler.report import lines, machine_code, python_code, table
 from pellucid.compiler.sections import emit_section
 
 
@@ -398,6 +398,7 @@ def test_a_model_shows_its_plan_and_its_machine_code() -> None:
     plan = engine.plan_for(model.program(), 8)
     assert plan is not None
     text = machine_code(plan, model.layers[0].name)
+    assert "def forward(b: Builder, group: Group)" in python_code(plan, model.layers[0].name)
     assert "conv2d" in text
     with pytest.raises(ValueError, match="layer with a kernel"):
         machine_code(plan, "nothing")

@@ -12,7 +12,11 @@ __all__ = ["command"]
 @click.command()
 @click.argument("model", type=click.Path())
 @click.option("--batch-size", default=32, show_default=True, help="How many samples at a time.")
-@click.option("--asm", metavar="LAYER", help="Show the machine code of a layer's kernels.")
+@click.option(
+    "--asm",
+    metavar="LAYER",
+    help="Show a layer's kernels: the Python that writes them, and the machine code.",
+)
 @json_option
 @quiet_option
 def command(model: str, batch_size: int, asm: str | None) -> None:
@@ -22,7 +26,7 @@ def command(model: str, batch_size: int, asm: str | None) -> None:
     """
     from pellucid import load_model
     from pellucid.compiler.engine import plan_for, refusal
-    from pellucid.compiler.report import lines, machine_code, table
+    from pellucid.compiler.report import lines, machine_code, python_code, table
 
     out = Output()
     program = load_model(model, compile=False).program()
@@ -33,9 +37,9 @@ def command(model: str, batch_size: int, asm: str | None) -> None:
         out.line(f"The reference engine runs this model: {reason}.")
         return
     if asm is not None:
-        text = machine_code(plan, asm)
-        out.data({"layer": asm, "assembly": text})
-        out.line(text)
+        text, source = machine_code(plan, asm), python_code(plan, asm)
+        out.data({"layer": asm, "python": source, "assembly": text})
+        out.line(f"{source}\n{text}")
         return
     found = lines(plan)
     out.data(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pellucid.compiler.plan import Plan
     from pellucid.graph import Program, Variable
 
-__all__ = ["Line", "describe", "lines", "machine_code", "table"]
+__all__ = ["Line", "describe", "lines", "machine_code", "python_code", "table"]
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,16 @@ def machine_code(plan: Plan, layer: str) -> str:
         emit_section(module, f"call_{index}", Section([phase]))
     module.take_bodies(plan.compiled.schedule.module, {job.kernel for job in jobs})
     return assembly(module, plan.compiled.target)
+
+
+def python_code(plan: Plan, layer: str) -> str:
+    """Return the Python that writes a layer's forward kernel, after the name of its module."""
+    found = [
+        f"# {group.kernels.__name__}\n{inspect.getsource(group.kernels.forward)}"
+        for group in plan.compiled.builder.groups
+        if group.layer == layer and group.kernels is not None
+    ]
+    return "\n".join(found)
 
 
 def table(plan: Plan, found: Sequence[Line]) -> str:
