@@ -415,9 +415,13 @@ class Schedule:
             here = [job for job in jobs if job.level == level]
             chain = [job for job in here if job.chained]
             starts = [job for job in chain if job.note == "start of a chunk"]
+            items = [job for job in here if job.split == "item"]
+            # Those that only look at numbers go through them in order, the quickest way to bring
+            # them near, where a thread's share of other jobs' pieces then finds them.
+            looks = [job for job in items if not job.writes]
             phase = Phase(
                 starts + [job for job in chain if job not in starts],
-                [job for job in here if job.split == "item"],
+                looks + [job for job in items if job not in looks],
             )
             if phase.parts:
                 found[-1].phases.append(phase)

@@ -31,7 +31,7 @@ SPINS = 4000
 def emit_section(module: Module, name: str, section: Section, *, apart: bool = False) -> None:
     """Write a section's function: every thread calls it, and takes pieces until none are left.
 
-    A thread begins with its own share of a phase's pieces, always the same one, for what it reads
+    A thread begins with its own share of each job's pieces, always the same one, for what it reads
     is then often in its cache; after that it helps the others with theirs.
 
     A phase is over when all its pieces are done, whoever did them: nobody waits for a thread that
@@ -50,20 +50,21 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
     for index, phase in enumerate(section.phases):
         done = (threads + 1) * (LINE * index) + first
         counts = [control.get(part + 2 * k) for k in range(phase.parts)]
-        total = counts[0]
-        for count in counts[1:]:
-            total = total + count
-        words = ("share", "begin", "more", "take", "work", "another", "meet")
-        share, begin, more, take, work, another, meet = (f.fresh(word) for word in words)
+        total = sum(counts[1:], counts[0])
+        words = ("owner", "begin", "more", "take", "work", "another", "meet")
+        next_owner, begin, more, take, work, another, meet = (f.fresh(word) for word in words)
         helped.put(0)
-        f.jump(share)
-        f.label(share)
+        f.jump(next_owner)
+        f.label(next_owner)
         others = helped.get()
         f.branch(others < threads, begin, meet)
         f.label(begin)
         owner = (thread + others) % threads
-        low = total * owner // threads
-        most = total * (owner + 1) // threads - low
+        lows = [count * owner // threads for count in counts]
+        sizes = [
+            count * (owner + 1) // threads - low for count, low in zip(counts, lows, strict=True)
+        ]
+        most = sum(sizes[1:], sizes[0])
         counter = done + owner * LINE + LINE
         f.jump(more)
         f.label(more)
@@ -73,12 +74,13 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
         f.label(take)
         f.branch(control.swap(seen, seen + 1, counter), work, more)
         f.label(work)
-        _emit_pieces(f, phase, table, control, part, counts, taken + low, batch, thread, apart)
+        share = list(zip(lows, sizes, strict=True))
+        _emit_pieces(f, phase, table, control, part, share, taken, batch, thread, apart)
         control.increase(1, done)
         f.jump(more)
         f.label(another)
         helped.put(others + 1)
-        f.jump(share)
+        f.jump(next_owner)
         f.label(meet)
         if index < len(section.phases) - 1:
             _emit_wait(f, control, done, tag + total)
@@ -114,35 +116,38 @@ def _emit_pieces(
     table: Address,
     control: Address,
     part: int,
-    counts: Sequence[Value],
+    share: Sequence[tuple[Value, Value]],
     piece: Value,
     batch: Value,
     thread: Value,
     apart: bool,
 ) -> None:
-    """Write the choice of what the piece of this number is, and the calls that do it."""
-    index = 0
+    """Write the choice of what the piece of this number in a share is, and the calls that do it.
+
+    `share` says for each part which of its pieces is the share's first, and how many it has.
+    """
+    parts = iter(share)
     if phase.chain:
+        low, count = next(parts)
         size = control.get(part + 1)
-        with f.when(piece < counts[0]):
-            first = piece * size
+        with f.when(piece < count):
+            first = (piece + low) * size
             last = first + size
             last = f.select(last < batch, last, batch)
-            _emit_chain(f, phase.chain, table, first, last, piece, thread, apart)
-        piece = piece - counts[0]
-        index = 1
+            _emit_chain(f, phase.chain, table, first, last, piece + low, thread, apart)
+        piece = piece - count
     for job in [*phase.items, *phase.apart]:
-        inside = (piece >= 0) & (piece < counts[index])
-        with f.when(inside):
+        low, count = next(parts)
+        with f.when((piece >= 0) & (piece < count)):
+            number = piece + low
             if job.parts > 1:
-                sample, k = piece // job.parts, piece % job.parts
+                sample, k = number // job.parts, number % job.parts
                 at = [_at(p, table, sample, sample, thread, apart=True) for p in job.places]
                 f.call(job.kernel, *at, k, k + 1)
             else:
                 places = [_whole(place, table) for place in job.places]
-                f.call(job.kernel, *places, piece, batch)
-        piece = piece - counts[index]
-        index += 1
+                f.call(job.kernel, *places, number, batch)
+        piece = piece - count
 
 
 def _emit_chain(
