@@ -77,7 +77,8 @@ def check(graph, arrays, lanes: int, *, uses_kernel: bool = True, batch: int | N
     if uses_kernel:
         assert compiled.builder.groups[0].kernels is not None, compiled.builder.groups[0].reason
     plan = Plan(compiled, n)
-    results, finite = plan.train([a.astype("f4") if a.dtype.kind == "f" else a for a in feeds])
+    fed = plan.feed([a.astype("f4") if a.dtype.kind == "f" else a for a in feeds])
+    results, finite = plan.train(fed)
     assert finite
     given = [a.astype("f4").astype("f8") if a.dtype.kind == "f" else a for a in feeds]
     weights = {v: v.variable.value.astype("f8") for v in values if v is not None and v.variable}

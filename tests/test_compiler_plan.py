@@ -242,14 +242,14 @@ FIRST = {
 @pytest.mark.parametrize("first", FIRST)
 def test_bytes_are_fed_as_they_are_and_mean_the_same_numbers(first: str, monkeypatch) -> None:
     fed = []
-    bind = Plan._bind
+    feed = Plan.feed
 
-    def spy(self, feeds):
-        alive = bind(self, feeds)
-        fed.append(alive[0].dtype)
-        return alive
+    def spy(self, feeds, random=None):
+        found = feed(self, feeds, random)
+        fed.append(found.arrays[0].dtype)
+        return found
 
-    monkeypatch.setattr(Plan, "_bind", spy)
+    monkeypatch.setattr(Plan, "feed", spy)
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 12, 11, 1), "uint8"), rng.integers(0, 4, 40)
     found = []
@@ -362,7 +362,7 @@ plan = Plan(compiled, 1500)
 allocated = tracemalloc.get_traced_memory()[0]
 x, y = np.zeros((1500, 28, 28, 1), "float32"), np.zeros(1500, "int32")
 for _ in range(3):
-    plan.train([x, y])
+    plan.train(plan.feed([x, y]))
 print(plan.bytes, allocated, memory.of_plan(plan).peak, memory.of_process()[1], x.nbytes)
 """
 

@@ -541,14 +541,14 @@ def test_callbacks_are_called_in_keras_order() -> None:
 
 
 def test_what_goes_wrong_ahead_is_told_when_it_is_its_turn() -> None:
-    def prepare(number: int) -> int:
+    def prepare(number: int, later: int) -> int:
+        laters.append(later)
         if number == 2:
             raise ValueError("two")
         return number * 10
 
-    done = []
+    done, laters, met = [], [], []
     ready = feeding.Ahead(iter(range(5)), prepare, lambda: done.append(len(met)))
-    met = []
 
     def walk() -> None:
         for number in ready:
@@ -559,6 +559,7 @@ def test_what_goes_wrong_ahead_is_told_when_it_is_its_turn() -> None:
         walk()
     assert met == [0, 10]
     assert done == [0, 1]  # for each batch made ready, before its step
+    assert laters == [0, 1, 1]
     assert list(feeding.Ahead(iter(range(2)), prepare, lambda: None)) == [0, 10]
 
 
@@ -578,6 +579,39 @@ def test_steps_are_recorded_the_same_whether_at_once_or_during_the_next(engine: 
         seen.append((history, [w.copy() for w in model.get_weights()]))
     assert seen[0][0] == seen[1][0]
     assert all((a == b).all() for a, b in zip(seen[0][1], seen[1][1], strict=True))
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_masks_drawn_ahead_are_those_of_the_step_that_is_taken(engine: str) -> None:
+    """Also where a callback sets the count of steps, which masks depend on, anew."""
+    x, y = blobs(48)
+
+    class Again(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            self.model.optimizer.iterations = batch // 2
+
+    def trained(by: str) -> list[np.ndarray]:
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [keras.Input((6, 6, 1)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(4)]
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.1), loss, engine=engine)
+        if by == "single steps":
+            for batch in range(6):
+                again.set_model(model)
+                again.on_train_batch_begin(batch)
+                rows = slice(8 * batch, 8 * batch + 8)
+                model.train_on_batch(x[rows], y[rows])
+        else:
+            callbacks = [again] if by == "callback" else []
+            model.fit(x, y, batch_size=8, shuffle=False, callbacks=callbacks, verbose=0)
+        return model.get_weights()
+
+    again = Again()
+    for a, b in zip(trained("callback"), trained("single steps"), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (trained("fit")[0] != trained("callback")[0]).any()
 
 
 def test_what_a_metric_objects_to_is_raised_and_no_thread_is_left_in_a_step() -> None:

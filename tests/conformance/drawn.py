@@ -71,7 +71,7 @@ class Drawn:
         values = reference.forward(program, feeds, keep=True)
         found = reference.gradients(program, values, wanted)
         plan = Plan(Compiled(program, trained, wanted=inputs), self.batch)
-        plan.train(feeds)
+        plan.train(plan.feed(feeds))
         compiled = [*plan.gradients(), *(plan.gradient(value) for value in inputs)]
         return [found[value] for value in wanted], compiled
 

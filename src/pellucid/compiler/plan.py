@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -25,10 +25,24 @@ from pellucid.compiler.sections import control_of
 from pellucid.graph import Value, Variable
 from pellucid.ops._operation import Array
 
-__all__ = ["Plan"]
+__all__ = ["Fed", "Plan"]
 
 SMALL_INPUT = 16_384
 """Up to how many numbers are copied sooner than asked for their address."""
+
+
+class Fed(NamedTuple):
+    """What a plan is fed in one run.
+
+    Attributes:
+        given: The array of each of the program's inputs and random values.
+        arrays: Those that machine code reads, as it reads them.
+        addresses: For each of them, its slot in the plan's table and where its numbers begin.
+    """
+
+    given: Mapping[Value, Array]
+    arrays: list[Array]
+    addresses: list[tuple[int, int]]
 
 
 class Plan:
@@ -80,7 +94,14 @@ class Plan:
             if place.external and place.extent == "sample":
                 value = next(v for v in self._fed() if v.name == place.name)
                 self._externals[value] = place
+        fed = set(self._fed())
+        self._weighted = any(v in fed for node in compiled.builder.tail for v in node.inputs)
         self._seeded = False
+        self._changing = [
+            node
+            for node in compiled.program.nodes
+            if node in compiled.builder.statistics or node.updates
+        ]
         compiled.builder.arrays = self.array
         self._penalty_nodes = [
             node
@@ -193,23 +214,29 @@ class Plan:
 
     # Running.
 
-    def _bind(self, feeds: Mapping[Value, Array]) -> list[Array]:
-        """Write the addresses of what comes from outside; return what must stay alive."""
+    def feed(self, feeds: Sequence[Array], random: Mapping[Value, Array] | None = None) -> Fed:
+        """Make ready what a run is to be fed; that may be done while another one is going on."""
+        given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
+        return self._fed_with(given)
+
+    def _fed_with(self, given: Mapping[Value, Array]) -> Fed:
+        arrays, addresses = [], []
+        for value, place in self._externals.items():
+            array = np.ascontiguousarray(given[value], ELEMENTS[place.element])
+            arrays.append(array)
+            addresses.append((place.slot, array.ctypes.data))
+        return Fed(given, arrays, addresses)
+
+    def _bind(self, fed: Fed) -> None:
+        """Write the addresses of what comes from outside; it has to stay alive."""
+        builder = self.compiled.builder
+        builder.arrays, builder.feeds = self.array, fed.given
         if self.compiled.constants is not None:
             self.compiled.constants.refresh()
-        alive = []
-        for value, place in self._externals.items():
-            array = np.ascontiguousarray(feeds[value], ELEMENTS[place.element])
-            alive.append(array)
-            self._table[place.slot] = array.ctypes.data
-        return alive
+        for slot, address in fed.addresses:
+            self._table[slot] = address
 
-    def _run(
-        self, feeds: Mapping[Value, Array], meanwhile: Callable[[], None] | None = None
-    ) -> None:
-        builder = self.compiled.builder
-        builder.arrays, builder.feeds = self.array, feeds
-        alive = self._bind(feeds)
+    def _run(self, meanwhile: Callable[[], None] | None = None) -> None:
         self._penalties = {  # of the weights as they are before the step
             node.output: node.op.forward(*(self._value(v) for v in node.inputs if v is not None))
             for node in self._penalty_nodes
@@ -223,7 +250,6 @@ class Plan:
             for job in section.after:
                 assert job.run is not None
                 job.run()
-        del alive
 
     def _find_direct(self) -> tuple[Launch, Place, Array, Array] | None:
         """Return what a call with one array takes, where it takes no more than one section.
@@ -272,17 +298,18 @@ class Plan:
     def bind_examples(self) -> list[Array]:
         """Feed made-up numbers; return them, as they must live as long as they are used."""
         rng = np.random.default_rng(0)
-        feeds: dict[Value, Array] = {}
+        given: dict[Value, Array] = {}
         for value, place in self._externals.items():
             shape = (self.batch_size, *place.shape)
             real = place.element == "float"
-            feeds[value] = (
+            given[value] = (
                 rng.standard_normal(shape, np.float32) if real else np.zeros(shape, np.int32)
             )
+        fed = self._fed_with(given)
+        self._bind(fed)
         if self.compiled.builder.training:
-            self.compiled.builder.arrays, self.compiled.builder.feeds = self.array, feeds
-            self._seed(feeds)
-        return self._bind(feeds)
+            self._seed()
+        return fed.arrays
 
     @contextmanager
     def copies_of(self, places: Iterable[Place]) -> Iterator[None]:
@@ -341,16 +368,14 @@ class Plan:
         self, feeds: Sequence[Array], random: Mapping[Value, Array] | None = None
     ) -> list[Array]:
         """Return the program's outputs."""
-        given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
+        fed = self.feed(feeds, random)
         with self._lock:
-            self._run(given)
+            self._bind(fed)
+            self._run()
             return self._results()()
 
     def train(
-        self,
-        feeds: Sequence[Array],
-        random: Mapping[Value, Array] | None = None,
-        meanwhile: Callable[[], None] | None = None,
+        self, fed: Fed, meanwhile: Callable[[], None] | None = None
     ) -> tuple[Callable[[], list[Array]], bool]:
         """Take a step; return what gives the program's outputs, and whether all was finite.
 
@@ -358,24 +383,22 @@ class Plan:
         step found can be looked at while the next one runs. `meanwhile` may be called while other
         threads are at work on the step; it must not raise.
         """
-        given = dict(zip(self.compiled.program.inputs, feeds, strict=True)) | dict(random or {})
         with self._lock:
-            return self._step(given, meanwhile)
+            return self._step(fed, meanwhile)
 
     def _step(
-        self, given: Mapping[Value, Array], meanwhile: Callable[[], None] | None
+        self, fed: Fed, meanwhile: Callable[[], None] | None
     ) -> tuple[Callable[[], list[Array]], bool]:
         compiled, optimizer = self.compiled, self.compiled.optimizer
         flag = self._arrays[compiled.flag]
         flag[0] = 0
         if compiled.update is not None:
             rates = compiled.update.parameters(optimizer)
-            row = self._arrays[compiled.parameters]
-            row[: len(rates)] = rates
-            row[1] = (optimizer.weight_decay or 0.0) * rates[0]
-        compiled.builder.arrays, compiled.builder.feeds = self.array, given
-        self._seed(given)
-        self._run(given, meanwhile)
+            rates[1] = (optimizer.weight_decay or 0.0) * rates[0]
+            self._arrays[compiled.parameters][: len(rates)] = rates
+        self._bind(fed)
+        self._seed()
+        self._run(meanwhile)
         results = self._results()
         stepped = compiled.update is not None and not flag[0]
         finite = (stepped and self._finite_if_stepped) or math.isfinite(results()[0])
@@ -392,7 +415,7 @@ class Plan:
         """Change what is left to change; `stepped` says that the weights are done."""
         compiled, optimizer = self.compiled, self.compiled.optimizer
         latest: dict[Variable | None, Array] = {}  # a layer's second use goes on from its first
-        for node in compiled.program.nodes:
+        for node in self._changing:
             if node in compiled.builder.statistics:
                 op: Any = node.op
                 keep = op.momentum
@@ -400,7 +423,7 @@ class Plan:
                 for variable, new in zip(node.updates, found, strict=False):
                     old = latest.get(variable, variable.value)
                     latest[variable] = keep * old + (1 - keep) * new
-            elif node.updates:
+            else:
                 given = [
                     None if v is None else latest.get(v.variable, compiled.builder.view(v))
                     for v in node.inputs
@@ -423,11 +446,10 @@ class Plan:
         """Return the gradient of one of the inputs that were wanted, in the last step."""
         return self.array(self.compiled.builder.gradient(value))
 
-    def _seed(self, feeds: Mapping[Value, Array]) -> None:
+    def _seed(self) -> None:
         """Write the gradient of the loss with respect to what it is the mean of."""
         builder = self.compiled.builder
-        weighted = any(v in feeds for node in builder.tail for v in node.inputs if v is not None)
-        if self._seeded and not weighted:
+        if self._seeded and not self._weighted:
             return
         found: dict[Value, Any] = {self.compiled.program.outputs[0]: np.float32(1.0)}
         for node in reversed(builder.tail):

@@ -80,6 +80,6 @@ class CompiledRun:
             plan = Plan(Compiled(self.program, variables, wanted=inputs), len(self._fed[0]))
         except UnsupportedError:
             return {}
-        plan.train(self._fed, self._drawn)
+        plan.train(plan.feed(self._fed, self._drawn))
         found = dict(zip(trained, plan.gradients(), strict=True))
         return found | {value: plan.gradient(value) for value in inputs}

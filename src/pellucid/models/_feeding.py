@@ -359,14 +359,14 @@ class Ahead:
 
     Args:
         batches: The batches.
-        prepare: Makes one ready.
+        prepare: Makes one ready, for a step before which so many others are to be taken.
         also: Done besides, each time: what is left to do of the last step.
     """
 
     def __init__(
         self,
         batches: Iterator[Batch],
-        prepare: Callable[[Batch], Any],
+        prepare: Callable[[Batch, int], Any],
         also: Callable[[], None],
     ) -> None:
         self._batches = batches
@@ -375,10 +375,10 @@ class Ahead:
         self._waiting: list[Any] = []
         self._error: Exception | None = None
 
-    def fetch(self) -> None:
+    def fetch(self, later: int = 1) -> None:
         """Make the next batch ready; what goes wrong is raised when it is its turn."""
         try:
-            self._waiting += [self._prepare(batch) for batch in islice(self._batches, 1)]
+            self._waiting += [self._prepare(batch, later) for batch in islice(self._batches, 1)]
             self._also()
         except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to the next step
             self._error = error
@@ -386,7 +386,7 @@ class Ahead:
     def __iter__(self) -> Iterator[Any]:
         while True:
             if not self._waiting and self._error is None:
-                self.fetch()
+                self.fetch(0)
             if self._waiting:
                 yield self._waiting.pop(0)
             elif self._error is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +16,9 @@ from pellucid.ops._operation import Array
 from pellucid.optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from pellucid.compiler.plan import Plan
+    from pellucid.compiler.plan import Fed, Plan
 
-__all__ = ["Losses", "Step", "predict_step", "test_step", "training_step"]
+__all__ = ["Losses", "Ready", "Step", "predict_step", "test_step"]
 
 
 @dataclass(frozen=True)
@@ -68,30 +67,36 @@ def test_step(
     return _losses([values[output] for output in program.outputs], parts)
 
 
-Step = Callable[[Sequence[Array], Callable[[], None] | None], Callable[[], Losses]]
-"""Takes a training step on feeds, and returns what says what it found: that can be asked later.
+@dataclass(frozen=True)
+class Ready:
+    """Feeds, made ready for a step.
 
-Its other argument may be called while other threads are at work on the step; it must not raise.
-"""
+    Attributes:
+        step: The step's number, which its random values depend on.
+        feeds: The feeds as they came.
+        program: What the random values belong to.
+        random: The random values.
+        plan: What `fed` belongs to; None for the reference.
+        fed: What the plan is fed.
+    """
+
+    step: int
+    feeds: Sequence[Array]
+    program: Program
+    random: engine.Values
+    plan: Plan | None
+    fed: Fed | None
 
 
-def training_step(
-    program: Program,
-    feeds: Sequence[Array],
-    parts: int,
-    variables: Sequence[Variable],
-    optimizer: Optimizer,
-    chosen: str = "reference",
-) -> Step:
-    """Return what takes training steps with feeds as these: of their number, sizes and types.
+class Step:
+    """Takes training steps on feeds of one kind: of one number, and of the same sizes and types.
 
-    A step runs the program forward and backward and lets the optimiser take one step. It raises
-    NonFiniteError if the loss or a gradient is NaN or infinite; nothing is changed then.
+    A step runs the program forward and backward and lets the optimiser take one step.
 
     Args:
         program: Its first output is the loss; then come the `parts` losses of the outputs, and the
             outputs themselves.
-        feeds: Inputs, targets and sample weights, as the program has them.
+        feeds: Some of the feeds: inputs, targets and sample weights, as the program has them.
         parts: How many losses there are.
         variables: The variables to train.
         optimizer: Takes the step.
@@ -100,60 +105,77 @@ def training_step(
     Raises:
         ArgumentError: The optimiser was built with other variables.
     """
-    optimizer.build(variables)
-    optimizer.require(variables)
-    if chosen != "reference":
-        pixels = _pixels(program, feeds)
-        plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer, pixels)
-        if plan is not None:
-            return partial(_compiled_step, plan, program, parts, variables, optimizer)
-    return partial(_reference_step, program, parts, variables, optimizer)
 
+    def __init__(
+        self,
+        program: Program,
+        feeds: Sequence[Array],
+        parts: int,
+        variables: Sequence[Variable],
+        optimizer: Optimizer,
+        chosen: str = "reference",
+    ) -> None:
+        optimizer.build(variables)
+        optimizer.require(variables)
+        self._program, self._parts = program, parts
+        self._variables, self._optimizer = variables, optimizer
+        self._plan: Plan | None = None
+        if chosen != "reference":
+            pixels = _pixels(program, feeds)
+            self._plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer, pixels)
 
-def _compiled_step(
-    plan: Plan,
-    program: Program,
-    parts: int,
-    variables: Sequence[Variable],
-    optimizer: Optimizer,
-    feeds: Sequence[Array],
-    meanwhile: Callable[[], None] | None = None,
-) -> Callable[[], Losses]:
-    random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
-    results, finite = plan.train(feeds, random, meanwhile)
-    if not finite:  # nothing was changed, so the reference meets the same, and can say where
-        values = engine.forward(program, _floats(program, feeds), random, keep=True)
-        per_variable = [bool(np.isfinite(gradient).all()) for gradient in plan.gradients()]
-        raise NonFiniteError(_where(program, values, variables, per_variable))
-    return lambda: _losses(results(), parts)
+    def ready(self, feeds: Sequence[Array], later: int = 0) -> Ready:
+        """Make feeds ready for a step before which `later` others are to be taken."""
+        number = self._optimizer.iterations + later
+        random = engine.draw(self._program, len(feeds[0]), ("step", number))
+        fed = None if self._plan is None else self._plan.feed(feeds, random)
+        return Ready(number, feeds, self._program, random, self._plan, fed)
 
+    def take(
+        self, ready: Ready, meanwhile: Callable[[], None] | None = None
+    ) -> Callable[[], Losses]:
+        """Take a step, and return what says what it found: that can be asked later.
 
-def _reference_step(
-    program: Program,
-    parts: int,
-    variables: Sequence[Variable],
-    optimizer: Optimizer,
-    feeds: Sequence[Array],
-    meanwhile: Callable[[], None] | None = None,
-) -> Callable[[], Losses]:
-    del meanwhile  # there are no other threads
-    random = engine.draw(program, len(feeds[0]), ("step", optimizer.iterations))
-    values = engine.forward(program, _floats(program, feeds), random, keep=True)
-    losses = _losses([values[output] for output in program.outputs], parts)
-    weights = _weights(program, variables)
-    found = engine.gradients(program, values, [w for w in weights if w is not None])
-    gradients = [
-        np.zeros_like(v.value) if w is None else found[w]
-        for v, w in zip(variables, weights, strict=True)
-    ]
-    good = [bool(np.isfinite(gradient).all()) for gradient in gradients]
-    if not np.isfinite(losses.total) or not all(good):
-        raise NonFiniteError(_where(program, values, variables, good))
-    updates = engine.state_updates(program, values)
-    optimizer.apply(gradients, variables)
-    for variable, new in updates:
-        variable.assign(new)
-    return lambda: losses
+        `meanwhile` may be called while other threads are at work on the step; it must not raise.
+
+        Raises:
+            NonFiniteError: The loss or a gradient is NaN or infinite; nothing is changed.
+        """
+        mine = ready.program is self._program and ready.plan is self._plan
+        if not mine or ready.step != self._optimizer.iterations:
+            ready = self.ready(ready.feeds)
+        if self._plan is None or ready.fed is None:
+            found = self._by_the_reference(ready)
+            return lambda: found
+        results, finite = self._plan.train(ready.fed, meanwhile)
+        if not finite:  # nothing was changed, so the reference meets the same, and can say where
+            values = self._values(ready)
+            per_variable = [bool(np.isfinite(g).all()) for g in self._plan.gradients()]
+            raise NonFiniteError(_where(self._program, values, self._variables, per_variable))
+        return lambda: _losses(results(), self._parts)
+
+    def _values(self, ready: Ready) -> engine.Values:
+        feeds = _floats(self._program, ready.feeds)
+        return engine.forward(self._program, feeds, ready.random, keep=True)
+
+    def _by_the_reference(self, ready: Ready) -> Losses:
+        program, variables = self._program, self._variables
+        values = self._values(ready)
+        losses = _losses([values[output] for output in program.outputs], self._parts)
+        weights = _weights(program, variables)
+        found = engine.gradients(program, values, [w for w in weights if w is not None])
+        gradients = [
+            np.zeros_like(v.value) if w is None else found[w]
+            for v, w in zip(variables, weights, strict=True)
+        ]
+        good = [bool(np.isfinite(gradient).all()) for gradient in gradients]
+        if not np.isfinite(losses.total) or not all(good):
+            raise NonFiniteError(_where(program, values, variables, good))
+        updates = engine.state_updates(program, values)
+        self._optimizer.apply(gradients, variables)
+        for variable, new in updates:
+            variable.assign(new)
+        return losses
 
 
 def _pixels(program: Program, feeds: Sequence[Array]) -> tuple[bool, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from pellucid.layers._symbolic import KerasTensor, flatten, pack
 from pellucid.models import _feeding as feeding
 from pellucid.models._loss_program import loss_program
 from pellucid.models._shortcut import remember, take
-from pellucid.models._steps import Losses, Step, predict_step, test_step, training_step
+from pellucid.models._steps import Losses, Ready, Step, predict_step, test_step
 from pellucid.models.network import Network
 from pellucid.ops._operation import Array
 from pellucid.random import get_seed
@@ -31,6 +32,18 @@ __all__ = ["Trainer"]
 Logs = dict[str, float]
 Feeds = tuple[list[Array], dict[int, Array], dict[int, Array]]
 """A batch's inputs, and its targets and sample weights by the index of their output."""
+Steps = dict[Hashable, Step]
+"""What takes steps on batches of each kind."""
+
+
+class ReadyBatch(NamedTuple):
+    """A batch, ready for a step; `ready` is None where no step of its kind was taken before."""
+
+    kind: Hashable
+    feeds: list[Array]
+    targets: dict[int, Array]
+    weights: dict[int, Array]
+    ready: Ready | None
 
 
 class Trainer(Network):
@@ -257,14 +270,15 @@ class Trainer(Network):
         stream = feeding.Stream(data, steps_per_epoch)
         for epoch in range(calls.first_epoch(initial_epoch), epochs):
             calls.on_epoch_begin(epoch)
+            steps: Steps = {}
             ready = feeding.Ahead(
                 stream.batches(epoch),
-                lambda batch: self._feeds(feeding.weighted_by_class(batch, class_weight)),
+                partial(self._ready_batch, class_weight, steps),
                 self._catch_up,
             )
             # What is in memory may be read ahead; any other source is asked when it is its turn.
             meanwhile = ready.fetch if isinstance(data, ArrayDataset) else None
-            logs = self._epoch(ready, epoch, calls, meanwhile)
+            logs = self._epoch(ready, epoch, calls, steps, meanwhile)
             if validation is not None and feeding.is_due(epoch, validation_freq):
                 found = self._evaluated(validation, validation_steps, calls)
                 logs |= {f"val_{name}": value for name, value in found.items()}
@@ -278,15 +292,15 @@ class Trainer(Network):
 
     def _epoch(
         self,
-        batches: Iterable[Feeds],
+        batches: Iterable[ReadyBatch],
         epoch: int,
         calls: Any,
+        steps: Steps,
         meanwhile: Callable[[], None] | None,
     ) -> Logs:
         self.reset_metrics()
         done = calls.batches_done(epoch)
         variables = self.trainable_weights
-        steps: dict[Hashable, Step] = {}
         watched = calls.watches_batches  # else nobody reads what they are told after each
         logs: Logs | None = None
         step = -1
@@ -324,9 +338,9 @@ class Trainer(Network):
         return_dict: bool = False,
     ) -> Any:
         """Take one training step on one batch; return loss and metrics since `reset_metrics`."""
-        batch = feeding.weighted_by_class((x, y, sample_weight), class_weight)
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=True)
-        self._train_batch(self._feeds(batch), self.trainable_weights, {})
+        batch = self._ready_batch(class_weight, {}, (x, y, sample_weight), 0)
+        self._train_batch(batch, self.trainable_weights, {})
         return self._returned(return_dict)
 
     def test_on_batch(
@@ -337,24 +351,37 @@ class Trainer(Network):
         self._test_batch((x, y, sample_weight))
         return self._returned(return_dict)
 
+    def _ready_batch(
+        self,
+        class_weight: Mapping[int, float] | None,
+        steps: Steps,
+        batch: tuple[Any, ...],
+        later: int,
+    ) -> ReadyBatch:
+        """Make a batch ready, as far as `steps` allows, for a step after `later` others."""
+        inputs, targets, weights = self._feeds(feeding.weighted_by_class(batch, class_weight))
+        feeds = [*inputs, *targets.values(), *weights.values()]
+        kind = (tuple(weights), len(inputs[0]), *(array.dtype.char for array in inputs))
+        ready = steps[kind].ready(feeds, later) if kind in steps else None
+        return ReadyBatch(kind, feeds, targets, weights, ready)
+
     def _train_batch(
         self,
-        batch: Feeds,
+        batch: ReadyBatch,
         variables: Sequence[Variable],
-        steps: dict[Hashable, Step],
+        steps: Steps,
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Take a step; `steps` keeps what takes those of one kind."""
-        inputs, targets, weights = batch
-        feeds = [*inputs, *targets.values(), *weights.values()]
-        kind = (tuple(weights), len(inputs[0]), *(array.dtype.char for array in inputs))
+        kind, feeds, targets, weights, ready = batch
         if kind not in steps:
             program = self._loss_program(True, weights, variables)
-            steps[kind] = training_step(
+            steps[kind] = Step(
                 program, feeds, len(targets), variables, self.optimizer, self._engine()
             )
-        found = steps[kind](feeds, meanwhile)
-        self._unrecorded.append(lambda: self._record(found(), len(inputs[0]), targets, weights))
+        step = steps[kind]
+        found = step.take(ready or step.ready(feeds), meanwhile)
+        self._unrecorded.append(lambda: self._record(found(), len(feeds[0]), targets, weights))
         if self._metrics is None:  # what metrics object to is said after the first step
             self._catch_up()
 
