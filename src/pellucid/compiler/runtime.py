@@ -215,7 +215,7 @@ class Team:
         """Run a section's function on all threads, or on the calling one alone.
 
         `meanwhile` is called before the calling thread takes part, while the others are at work
-        already; it is not called where there are none, or they have to be woken.
+        already; it is not called where there are none.
         """
         if alone or self.threads == 1:
             self._launch(launch.address)
@@ -230,7 +230,9 @@ class Team:
                 launch.numbers[HELD_UP] = 1
             try:
                 self._launch(launch.address)
-                if meanwhile is not None and not launch.asleep.value:
+                if launch.asleep.value:
+                    self._wake_up()
+                if meanwhile is not None:
                     meanwhile()
             finally:
                 # Once announced, the section has to be finished: Ctrl-C has to wait as well.
