@@ -12,96 +12,52 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pellucid._lazy import load_on_use
+
 if TYPE_CHECKING:
-    from pellucid import (
-        activations,
-        backend,
-        callbacks,
-        constraints,
-        data,
-        datasets,
-        errors,
-        initializers,
-        layers,
-        losses,
-        metrics,
-        models,
-        ops,
-        optimizers,
-        plots,
-        regularizers,
-        saving,
-        sklearn,
-        testing,
-        utils,
-    )
-    from pellucid.explain.trace import explain
-    from pellucid.formats import load_model, load_weights
-    from pellucid.layers import Input
-    from pellucid.models import Model, Sequential
+    from pellucid import activations as activations
+    from pellucid import backend as backend
+    from pellucid import callbacks as callbacks
+    from pellucid import constraints as constraints
+    from pellucid import data as data
+    from pellucid import datasets as datasets
+    from pellucid import errors as errors
+    from pellucid import initializers as initializers
+    from pellucid import layers as layers
+    from pellucid import losses as losses
+    from pellucid import metrics as metrics
+    from pellucid import models as models
+    from pellucid import ops as ops
+    from pellucid import optimizers as optimizers
+    from pellucid import plots as plots
+    from pellucid import regularizers as regularizers
+    from pellucid import saving as saving
+    from pellucid import sklearn as sklearn
+    from pellucid import testing as testing
+    from pellucid import utils as utils
+    from pellucid.explain.trace import explain as explain
+    from pellucid.formats import load_model as load_model
+    from pellucid.formats import load_weights as load_weights
+    from pellucid.layers import Input as Input
+    from pellucid.models import Model as Model
+    from pellucid.models import Sequential as Sequential
 
 __version__ = "0.1.0"
 
-_MODULES = (
-    "activations",
-    "backend",
-    "callbacks",
-    "constraints",
-    "data",
-    "datasets",
-    "errors",
-    "explain",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "ops",
-    "optimizers",
-    "plots",
-    "regularizers",
-    "saving",
-    "sklearn",
-    "testing",
-    "utils",
+load_on_use(
+    __name__,
+    {
+        "pellucid": """
+            activations backend callbacks constraints data datasets errors explain initializers
+            layers losses metrics models ops optimizers plots regularizers saving sklearn testing
+            utils
+        """,
+        "pellucid.formats": "load_model load_weights",
+        "pellucid.layers": "Input",
+        "pellucid.models": "Model Sequential",
+    },
+    own="keras",
 )
-_NAMES = {
-    "Input": "pellucid.layers",
-    "Model": "pellucid.models",
-    "Sequential": "pellucid.models",
-    "load_model": "pellucid.formats",
-    "load_weights": "pellucid.formats",
-}
-
-__all__ = [
-    "Input",
-    "Model",
-    "Sequential",
-    "activations",
-    "backend",
-    "callbacks",
-    "constraints",
-    "data",
-    "datasets",
-    "errors",
-    "explain",
-    "initializers",
-    "keras",
-    "layers",
-    "load_model",
-    "load_weights",
-    "losses",
-    "metrics",
-    "models",
-    "ops",
-    "optimizers",
-    "plots",
-    "regularizers",
-    "saving",
-    "sklearn",
-    "testing",
-    "utils",
-]
 
 keras = sys.modules[__name__]
 
@@ -129,18 +85,3 @@ class _KerasAlias:
 
 
 sys.meta_path.insert(0, _KerasAlias())
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
-    if name in _MODULES:
-        return importlib.import_module(f"pellucid.{name}")
-    if name in _NAMES:
-        value = getattr(importlib.import_module(_NAMES[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_NAMES])

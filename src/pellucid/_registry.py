@@ -6,11 +6,13 @@ Optimisers, losses, metrics, initialisers, regularisers and schedules may all be
     {"module": "keras.optimizers", "class_name": "Adam", "config": {…}, "registered_name": None}
 
 Only names in the registry, or in the `custom_objects` handed over by the caller, are ever looked
-up: reading a dictionary imports nothing and runs no code of the file's choosing.
+up: reading a dictionary imports nothing and runs no code of the file's choosing. A class is loaded
+when it is first looked up, from where the registry's package has it.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
@@ -42,11 +44,13 @@ T = TypeVar("T", bound=Configurable)
 class Registry(Generic[T]):
     """The classes of one kind, by name.
 
-    Attributes:
+    Args:
         kind: What they are, for messages: "optimizer".
-        module: The Keras module that a file names for them: "keras.optimizers".
-        classes: The classes by every name that they go by: their own, its snake_case form, and
-            the aliases.
+        module: The Keras module that a file names for them: "keras.optimizers". They are names of
+            the same module here.
+        base: What all of them derive from.
+        classes: Their names. They also go by the snake_case form of these.
+        aliases: More names, and what they stand for.
     """
 
     def __init__(
@@ -54,17 +58,24 @@ class Registry(Generic[T]):
         kind: str,
         module: str,
         base: type[T],
-        classes: Iterable[type[T]],
-        aliases: Mapping[str, type[T]] | None = None,
+        classes: Iterable[str],
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.kind = kind
         self.module = module
         self.base = base
-        self.classes: dict[str, type[T]] = {}
-        for cls in classes:
-            self.classes |= {cls.__name__: cls, snake_case(cls.__name__): cls}
-        self._own = frozenset(self.classes.values())
-        self.classes |= aliases or {}
+        self._home = module.replace("keras", "pellucid", 1)
+        self._own = frozenset(classes)
+        self._names = {snake_case(name): name for name in self._own}
+        self._names |= {name: name for name in self._own} | dict(aliases or {})
+        self._added: dict[str, type[T]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names or name in self._added
+
+    def add(self, name: str, cls: type[T]) -> None:
+        """Add a class that is defined elsewhere."""
+        self._added[name] = cls
 
     def find(self, name: str, custom_objects: Mapping[str, Any] | None = None) -> type[T]:
         """Return the class of that name; NameLookupError, with the nearest names, if none has it.
@@ -79,12 +90,16 @@ class Registry(Generic[T]):
                     f"{self.base.__name__}, received {custom!r}."
                 )
             return custom
-        try:
-            return self.classes[name]
-        except KeyError:
+        if name in self._added:
+            return self._added[name]
+        if name not in self._names:
             written = snake_case if name.islower() else str  # spelled as the caller spells
-            known = {written(cls.__name__) for cls in self._own}
-            raise unknown_name(self.kind, name, known) from None
+            raise unknown_name(self.kind, name, {written(own) for own in self._own})
+        return self._load(self._names[name])
+
+    def _load(self, own: str) -> type[T]:
+        cls: type[T] = getattr(importlib.import_module(self._home), own)
+        return cls
 
     def get(self, identifier: object, custom_objects: Mapping[str, Any] | None = None) -> T:
         """Return the object meant by a name, a class, an instance or a serialised dictionary."""
@@ -104,7 +119,7 @@ class Registry(Generic[T]):
     def serialize(self, obj: T) -> Config:
         """Return the dictionary that Keras writes for `obj`."""
         cls = type(obj)
-        own = cls in self._own
+        own = cls.__name__ in self._own and cls is self._load(cls.__name__)
         return {
             "module": self.module if own else cls.__module__,
             "class_name": cls.__name__,

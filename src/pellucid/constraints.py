@@ -197,7 +197,7 @@ class MinMaxNorm(_Norm):
 
 
 _REGISTRY: Registry[Constraint] = Registry(
-    "constraint", "keras.constraints", Constraint, [MaxNorm, MinMaxNorm, NonNeg, UnitNorm]
+    "constraint", "keras.constraints", Constraint, ["MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"]
 )
 
 

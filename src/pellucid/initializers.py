@@ -436,29 +436,29 @@ _REGISTRY: Registry[Initializer] = Registry(
     "keras.initializers",
     Initializer,
     [
-        Constant,
-        GlorotNormal,
-        GlorotUniform,
-        HeNormal,
-        HeUniform,
-        Identity,
-        LecunNormal,
-        LecunUniform,
-        Ones,
-        Orthogonal,
-        RandomNormal,
-        RandomUniform,
-        TruncatedNormal,
-        VarianceScaling,
-        Zeros,
+        "Constant",
+        "GlorotNormal",
+        "GlorotUniform",
+        "HeNormal",
+        "HeUniform",
+        "Identity",
+        "LecunNormal",
+        "LecunUniform",
+        "Ones",
+        "Orthogonal",
+        "RandomNormal",
+        "RandomUniform",
+        "TruncatedNormal",
+        "VarianceScaling",
+        "Zeros",
     ],
     {
-        "IdentityInitializer": Identity,
-        "OrthogonalInitializer": Orthogonal,
-        "normal": RandomNormal,
-        "one": Ones,
-        "uniform": RandomUniform,
-        "zero": Zeros,
+        "IdentityInitializer": "Identity",
+        "OrthogonalInitializer": "Orthogonal",
+        "normal": "RandomNormal",
+        "one": "Ones",
+        "uniform": "RandomUniform",
+        "zero": "Zeros",
     },
 )
 
@@ -492,6 +492,6 @@ deserialize = _REGISTRY.deserialize
 
 def __getattr__(name: str) -> type[Initializer]:
     """Return a class by another of its names in Keras: `glorot_uniform`, `zeros`, `normal`."""
-    if name in _REGISTRY.classes:
-        return _REGISTRY.classes[name]
+    if name in _REGISTRY:
+        return _REGISTRY.find(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -98,7 +98,7 @@ def _strength(name: str, value: float) -> float:
 
 
 _REGISTRY: Registry[Regularizer] = Registry(
-    "regularizer", "keras.regularizers", Regularizer, [L1, L2, L1L2], {"l1_l2": L1L2}
+    "regularizer", "keras.regularizers", Regularizer, ["L1", "L2", "L1L2"], {"l1_l2": "L1L2"}
 )
 
 

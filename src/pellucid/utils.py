@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from pellucid._lazy import load_on_use
 from pellucid.errors import DataError
 from pellucid.ops._operation import Array
 
 if TYPE_CHECKING:
-    from pellucid.data import image_dataset_from_directory
-    from pellucid.layers._names import clear_session
-    from pellucid.random import set_random_seed
+    from pellucid.data import image_dataset_from_directory as image_dataset_from_directory
+    from pellucid.layers._names import clear_session as clear_session
+    from pellucid.random import set_random_seed as set_random_seed
 
-__all__ = ["clear_session", "image_dataset_from_directory", "set_random_seed", "to_categorical"]
-
-_ELSEWHERE = {
-    "clear_session": "pellucid.layers._names",
-    "image_dataset_from_directory": "pellucid.data",
-    "set_random_seed": "pellucid.random",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Load a helper that lives elsewhere when it is first used."""
-    import importlib
-
-    if name in _ELSEWHERE:
-        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
-    raise AttributeError(f"module 'pellucid.utils' has no attribute {name!r}")
+load_on_use(
+    __name__,
+    {
+        "pellucid.data": "image_dataset_from_directory",
+        "pellucid.layers._names": "clear_session",
+        "pellucid.random": "set_random_seed",
+    },
+    own="to_categorical",
+)
 
 
 def to_categorical(x: npt.ArrayLike, num_classes: int | None = None) -> Array:

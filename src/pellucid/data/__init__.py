@@ -7,92 +7,55 @@ the epoch alone; no file is trusted: every reader bounds what it unpacks and rai
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pellucid._lazy import load_on_use
 
 if TYPE_CHECKING:
-    from pellucid.data.arrays import ArrayDataset
-    from pellucid.data.checking import check
-    from pellucid.data.csv_table import Table, read_csv
-    from pellucid.data.dataset import AUTOTUNE, Dataset, Spec
-    from pellucid.data.directory import image_dataset_from_directory
-    from pellucid.data.idx import read_idx
-    from pellucid.data.image_file import read_image
-    from pellucid.data.image_folder import ImageFolder, ImageIndex, list_images
-    from pellucid.data.image_preprocessing import ImagePreprocessing
-    from pellucid.data.iterables import IterableDataset, SequenceDataset, as_dataset
-    from pellucid.data.loaded import Loaded
-    from pellucid.data.loading import load
-    from pellucid.data.npz import read_npz
-    from pellucid.data.preprocessing import preprocessing_from_config
-    from pellucid.data.report import ClassSummary, Problem, Report
-    from pellucid.data.table_preprocessing import TablePreprocessing
+    from pellucid.data.arrays import ArrayDataset as ArrayDataset
+    from pellucid.data.checking import check as check
+    from pellucid.data.csv_table import Table as Table
+    from pellucid.data.csv_table import read_csv as read_csv
+    from pellucid.data.dataset import AUTOTUNE as AUTOTUNE
+    from pellucid.data.dataset import Dataset as Dataset
+    from pellucid.data.dataset import Spec as Spec
+    from pellucid.data.directory import image_dataset_from_directory as image_dataset_from_directory
+    from pellucid.data.idx import read_idx as read_idx
+    from pellucid.data.image_file import read_image as read_image
+    from pellucid.data.image_folder import ImageFolder as ImageFolder
+    from pellucid.data.image_folder import ImageIndex as ImageIndex
+    from pellucid.data.image_folder import list_images as list_images
+    from pellucid.data.image_preprocessing import ImagePreprocessing as ImagePreprocessing
+    from pellucid.data.iterables import IterableDataset as IterableDataset
+    from pellucid.data.iterables import SequenceDataset as SequenceDataset
+    from pellucid.data.iterables import as_dataset as as_dataset
+    from pellucid.data.loaded import Loaded as Loaded
+    from pellucid.data.loading import load as load
+    from pellucid.data.npz import read_npz as read_npz
+    from pellucid.data.preprocessing import preprocessing_from_config as preprocessing_from_config
+    from pellucid.data.report import ClassSummary as ClassSummary
+    from pellucid.data.report import Problem as Problem
+    from pellucid.data.report import Report as Report
+    from pellucid.data.table_preprocessing import TablePreprocessing as TablePreprocessing
 
-__all__ = [
-    "AUTOTUNE",
-    "ArrayDataset",
-    "ClassSummary",
-    "Dataset",
-    "ImageFolder",
-    "ImageIndex",
-    "ImagePreprocessing",
-    "IterableDataset",
-    "Loaded",
-    "Problem",
-    "Report",
-    "SequenceDataset",
-    "Spec",
-    "Table",
-    "TablePreprocessing",
-    "as_dataset",
-    "check",
-    "image_dataset_from_directory",
-    "list_images",
-    "load",
-    "preprocessing_from_config",
-    "read_csv",
-    "read_idx",
-    "read_image",
-    "read_npz",
-]
-
-_MODULES = {
-    "AUTOTUNE": "pellucid.data.dataset",
-    "ArrayDataset": "pellucid.data.arrays",
-    "ClassSummary": "pellucid.data.report",
-    "Dataset": "pellucid.data.dataset",
-    "ImageFolder": "pellucid.data.image_folder",
-    "ImageIndex": "pellucid.data.image_folder",
-    "ImagePreprocessing": "pellucid.data.image_preprocessing",
-    "IterableDataset": "pellucid.data.iterables",
-    "Loaded": "pellucid.data.loaded",
-    "Problem": "pellucid.data.report",
-    "Report": "pellucid.data.report",
-    "SequenceDataset": "pellucid.data.iterables",
-    "Spec": "pellucid.data.dataset",
-    "Table": "pellucid.data.csv_table",
-    "TablePreprocessing": "pellucid.data.table_preprocessing",
-    "as_dataset": "pellucid.data.iterables",
-    "check": "pellucid.data.checking",
-    "image_dataset_from_directory": "pellucid.data.directory",
-    "list_images": "pellucid.data.image_folder",
-    "load": "pellucid.data.loading",
-    "preprocessing_from_config": "pellucid.data.preprocessing",
-    "read_csv": "pellucid.data.csv_table",
-    "read_idx": "pellucid.data.idx",
-    "read_image": "pellucid.data.image_file",
-    "read_npz": "pellucid.data.npz",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Load a name's module when the name is first used."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'pellucid.data' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+load_on_use(
+    __name__,
+    {
+        "pellucid.data.arrays": "ArrayDataset",
+        "pellucid.data.checking": "check",
+        "pellucid.data.csv_table": "Table read_csv",
+        "pellucid.data.dataset": "AUTOTUNE Dataset Spec",
+        "pellucid.data.directory": "image_dataset_from_directory",
+        "pellucid.data.idx": "read_idx",
+        "pellucid.data.image_file": "read_image",
+        "pellucid.data.image_folder": "ImageFolder ImageIndex list_images",
+        "pellucid.data.image_preprocessing": "ImagePreprocessing",
+        "pellucid.data.iterables": "IterableDataset SequenceDataset as_dataset",
+        "pellucid.data.loaded": "Loaded",
+        "pellucid.data.loading": "load",
+        "pellucid.data.npz": "read_npz",
+        "pellucid.data.preprocessing": "preprocessing_from_config",
+        "pellucid.data.report": "ClassSummary Problem Report",
+        "pellucid.data.table_preprocessing": "TablePreprocessing",
+    },
+)

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pellucid._lazy import load_on_use
 
 if TYPE_CHECKING:
-    from pellucid.formats._atomic import atomic_file, atomic_write
-    from pellucid.formats.keras_file import load_model, save_model
-    from pellucid.formats.onnx.export import export_onnx
-    from pellucid.formats.weight_files import load_weights, save_weights
+    from pellucid.formats._atomic import atomic_file as atomic_file
+    from pellucid.formats._atomic import atomic_write as atomic_write
+    from pellucid.formats.keras_file import load_model as load_model
+    from pellucid.formats.keras_file import save_model as save_model
+    from pellucid.formats.onnx.export import export_onnx as export_onnx
+    from pellucid.formats.weight_files import load_weights as load_weights
+    from pellucid.formats.weight_files import save_weights as save_weights
 
-__all__ = [
-    "atomic_file",
-    "atomic_write",
-    "export_onnx",
-    "load_model",
-    "load_weights",
-    "save_model",
-    "save_weights",
-]
-
-
-def __getattr__(name: str) -> Any:
-    # Models use this package and this package makes models, so neither is loaded with the other.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = {
-        "atomic_file": "_atomic",
-        "atomic_write": "_atomic",
-        "export_onnx": "onnx.export",
-        "load_weights": "weight_files",
-        "save_weights": "weight_files",
-    }.get(name, "keras_file")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+# Models use this package and this package makes models, so neither can be loaded with the other.
+load_on_use(
+    __name__,
+    {
+        "pellucid.formats._atomic": "atomic_file atomic_write",
+        "pellucid.formats.keras_file": "load_model save_model",
+        "pellucid.formats.onnx.export": "export_onnx",
+        "pellucid.formats.weight_files": "load_weights save_weights",
+    },
+)

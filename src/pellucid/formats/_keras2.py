@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pellucid import metrics
 from pellucid.errors import LoadError
+from pellucid.metrics._registry import _REGISTRY as _METRICS
 
 __all__ = ["modern_compile_config", "modern_model"]
 
@@ -310,6 +310,6 @@ def _metric(entry: Config) -> Config:
     config = dict(entry["config"])
     function = config.pop("fn", None)
     if entry["class_name"] == "MeanMetricWrapper" and isinstance(function, str):
-        known = metrics._REGISTRY.classes.get(function)
-        entry = entry | {"class_name": known.__name__ if known else function}
+        known = _METRICS.find(function).__name__ if function in _METRICS else function
+        entry = entry | {"class_name": known}
     return _of_module("keras.metrics", entry, config)

@@ -48,9 +48,9 @@ _OBJECT_MODULES = {
     "keras.initializers": "pellucid.initializers",
     "keras.regularizers": "pellucid.regularizers",
     "keras.optimizers.schedules": "pellucid.optimizers.schedules",
-    "keras.optimizers": "pellucid.optimizers",
-    "keras.losses": "pellucid.losses",
-    "keras.metrics": "pellucid.metrics",
+    "keras.optimizers": "pellucid.optimizers._registry",
+    "keras.losses": "pellucid.losses._registry",
+    "keras.metrics": "pellucid.metrics._registry",
 }
 """Where the objects of each of Keras' modules are found here: a closed list."""
 
@@ -80,7 +80,7 @@ def known_layers() -> dict[str, type[Layer]]:
     """Return the layers that a file may name, by their Keras names."""
     from pellucid import layers
 
-    public = ((name, getattr(layers, name)) for name in layers.__all__)
+    public = ((name, getattr(layers, name)) for name in layers._NAMES)
     return {
         name: cls
         for name, cls in public
@@ -217,9 +217,9 @@ class _Checker:
             return self.layer(value)
         for module, name in _OBJECT_MODULES.items():
             if _is_from(value, module):
-                known = importlib.import_module(name)._REGISTRY.classes
+                known = importlib.import_module(name)._REGISTRY
                 if kind in known:
-                    checked = self.arguments(f"{place} ({kind})", known[kind], config)
+                    checked = self.arguments(f"{place} ({kind})", known.find(kind), config)
                     return self._made_of(value, checked)
         raise self._unknown(place, value, ())
 

@@ -29,7 +29,7 @@ def get(identifier: Any) -> str | Layer:
         from pellucid.layers._registry import deserialize
 
         return deserialize(identifier)
-    name = activations.serialize(activations.get(identifier))
+    name = activations.name_of(identifier)
     operation(name)
     return name
 

@@ -21,7 +21,7 @@ from pellucid.layers._layer import as_config
 from pellucid.layers._operation import OperationLayer
 from pellucid.layers._symbolic import flatten
 from pellucid.ops._merge import Merge
-from pellucid.ops._symbolic import FUNCTIONS
+from pellucid.ops._registry import functions
 
 __all__ = ["from_keras", "is_keras_operation", "keras_arguments", "keras_entry"]
 
@@ -60,7 +60,7 @@ def _class_of(function: str) -> tuple[str, str]:
 
 
 def _functions() -> dict[tuple[str, str], str]:
-    return {_class_of(name): name for name in FUNCTIONS if name not in _UNKNOWN_TO_KERAS}
+    return {_class_of(name): name for name in functions() if name not in _UNKNOWN_TO_KERAS}
 
 
 # Writing.
@@ -90,7 +90,7 @@ def keras_arguments(layer: OperationLayer, tensors: list[Any]) -> list[Any]:
     """Return the arguments of a call, the tensors among them, as Keras writes them down."""
     function, options = _as_function(layer) or ("", {})
     written = [as_config(x) if isinstance(x, np.ndarray) else x for x in layer.operands(tensors)]
-    if FUNCTIONS[function].listed:
+    if functions()[function].listed:
         return [written]
     if function == _INDEX:
         return [*written, as_config(options["key"])]
@@ -116,7 +116,7 @@ def _called_on(layer: OperationLayer) -> list[Any]:
 
 def _activation(op: Any) -> tuple[str, dict[str, Any]] | None:
     function = {"exponential": "exp"}.get(op.function, op.function)
-    options = {k: v for k, v in op.parameters.items() if k in FUNCTIONS[function].options}
+    options = {k: v for k, v in op.parameters.items() if k in functions()[function].options}
     defaults = type(op)(op.function, **options).parameters
     return (function, options) if defaults == op.parameters else None
 
@@ -207,13 +207,13 @@ def from_keras(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(function: str, node: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Return the tensors of a call, and its other operands by name."""
-    named = FUNCTIONS[function].tensors
+    named = functions()[function].tensors
     if function == _INDEX:
         named = (*named, "key")
     given = dict(zip(named, node["args"], strict=False)) | node.get("kwargs", {})
     if len(node["args"]) > len(named) or set(given) - set(named):
         raise ArgumentError(f"{function} is called with arguments that are not known: {node!r}.")
-    if FUNCTIONS[function].listed:
+    if functions()[function].listed:
         given = {f"x{i}": x for i, x in enumerate(given[named[0]])}
     else:
         given = {key: given.get(key) for key in named}

@@ -16,7 +16,7 @@ from pellucid.layers._names import automatic_name
 from pellucid.layers._symbolic import KerasTensor, flatten, pack
 from pellucid.ops._arguments import apply
 from pellucid.ops._operation import Array, Operation, common_type
-from pellucid.ops._registry import operations
+from pellucid.ops._registry import functions, operations
 from pellucid.ops._symbolic import FUNCTIONS, Symbolic
 
 __all__ = ["OperationLayer"]
@@ -63,7 +63,9 @@ class OperationLayer(Layer):
         options: Mapping[str, Any] | None = None,
         name: str | None = None,
     ) -> None:
-        if isinstance(operation, str) and operation not in FUNCTIONS:
+        named = isinstance(operation, str)
+        # One that has been called is among those loaded; a name in a file may be of any.
+        if named and operation not in FUNCTIONS and operation not in functions():
             raise unknown_name("function of pellucid.ops", operation, FUNCTIONS)
         if trainable and isinstance(operation, str):
             raise ArgumentError(

@@ -5,58 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pellucid import layers
 from pellucid._registry import Registry
-from pellucid.layers import (
-    _operation,
-    activations,
-    adapted_normalization,
-    convolution,
-    core,
-    input,
-    merging,
-    noise,
-    normalization,
-    one_dimensional,
-    pooling,
-    preprocessing,
-    random_transforms,
-    reshaping,
-)
 from pellucid.layers._layer import Layer
 
 __all__ = ["deserialize", "register"]
 
-_MODULES = (
-    _operation,
-    activations,
-    adapted_normalization,
-    convolution,
-    core,
-    input,
-    merging,
-    noise,
-    normalization,
-    one_dimensional,
-    pooling,
-    preprocessing,
-    random_transforms,
-    reshaping,
-)
-_PUBLIC = {name: getattr(module, name) for module in _MODULES for name in module.__all__}
-_CLASSES = {name: value for name, value in _PUBLIC.items() if isinstance(value, type)}
-
+_ALIASES = {
+    "AvgPool1D": "AveragePooling1D",
+    "AvgPool2D": "AveragePooling2D",
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution2DTranspose": "Conv2DTranspose",
+    "GlobalAvgPool1D": "GlobalAveragePooling1D",
+    "GlobalAvgPool2D": "GlobalAveragePooling2D",
+    "GlobalMaxPool1D": "GlobalMaxPooling1D",
+    "GlobalMaxPool2D": "GlobalMaxPooling2D",
+    "MaxPool1D": "MaxPooling1D",
+    "MaxPool2D": "MaxPooling2D",
+    "SeparableConvolution2D": "SeparableConv2D",
+}
 _REGISTRY: Registry[Layer] = Registry(
     "layer",
     "keras.layers",
     Layer,
-    [cls for name, cls in _CLASSES.items() if name == cls.__name__],
-    {name: cls for name, cls in _CLASSES.items() if name != cls.__name__},
+    {name for name in layers._NAMES if name[0].isupper()} - {"Input", "Layer", *_ALIASES},
+    _ALIASES,
 )
 
 
 def register(name: str, cls: type[Layer]) -> None:
     """Add a class that is defined above the layers, as models are, under Keras' name."""
-    _REGISTRY.classes[name] = cls
+    _REGISTRY.add(name, cls)
 
 
 def deserialize(
@@ -64,7 +44,8 @@ def deserialize(
 ) -> Layer:
     """Return the layer, with new weights, that `serialize`, here or in Keras, wrote down.
 
-    Nothing is imported and no code is run because of what the dictionary says.
+    The dictionary's names are looked up in a closed list of the layers here, and in
+    `custom_objects`: nothing else is imported and no code is run because of what it says.
 
     Args:
         config: {"class_name": "Conv2D", "config": {…}}; other keys are ignored.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pellucid.ops import _array_functions, _math_functions
+from pellucid import ops
 from pellucid.ops._operation import Shape
 from pellucid.ops._symbolic import Symbolic
 
@@ -44,61 +44,63 @@ class KerasTensor(Symbolic):
         return OperationLayer.of(name, operands, options)
 
     def __add__(self, other: Any) -> Any:
-        return _math_functions.add(self, other)
+        return ops.add(self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return _math_functions.add(other, self)
+        return ops.add(other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return _math_functions.subtract(self, other)
+        return ops.subtract(self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return _math_functions.subtract(other, self)
+        return ops.subtract(other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return _math_functions.multiply(self, other)
+        return ops.multiply(self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        return _math_functions.multiply(other, self)
+        return ops.multiply(other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return _math_functions.true_divide(self, other)
+        return ops.true_divide(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return _math_functions.true_divide(other, self)
+        return ops.true_divide(other, self)
 
     def __pow__(self, other: Any) -> Any:
-        return _math_functions.power(self, other)
+        return ops.power(self, other)
 
     def __rpow__(self, other: Any) -> Any:
-        return _math_functions.power(other, self)
+        return ops.power(other, self)
 
     def __matmul__(self, other: Any) -> Any:
-        return _math_functions.matmul(self, other)
+        return ops.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return _math_functions.matmul(other, self)
+        return ops.matmul(other, self)
 
     def __neg__(self) -> Any:
-        return _math_functions.negative(self)
+        return ops.negative(self)
 
     def __abs__(self) -> Any:
-        return _math_functions.absolute(self)
+        return ops.absolute(self)
 
     def __lt__(self, other: Any) -> Any:
-        return _math_functions.less(self, other)
+        return ops.less(self, other)
 
     def __le__(self, other: Any) -> Any:
-        return _math_functions.less_equal(self, other)
+        return ops.less_equal(self, other)
 
     def __gt__(self, other: Any) -> Any:
-        return _math_functions.greater(self, other)
+        return ops.greater(self, other)
 
     def __ge__(self, other: Any) -> Any:
-        return _math_functions.greater_equal(self, other)
+        return ops.greater_equal(self, other)
 
     def __getitem__(self, key: Any) -> Any:
-        return _array_functions.get_item(self, key)
+        from pellucid.ops._array_functions import get_item
+
+        return get_item(self, key)
 
     def __iter__(self) -> Any:
         raise TypeError(f"{self!r} cannot be gone through: it has no numbers.")

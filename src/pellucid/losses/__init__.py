@@ -33,184 +33,88 @@ that differs is refused before the first step, as are labels out of range and ta
 To define a loss of one's own, derive from `Loss` and state `per_sample`.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
 
-from pellucid._registry import Registry
-from pellucid.errors import TypeMismatchError
-from pellucid.losses._loss import Loss
-from pellucid.losses.crossentropy import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-    binary_crossentropy,
-    categorical_crossentropy,
-    sparse_categorical_crossentropy,
-)
-from pellucid.losses.divergence import KLDivergence, Poisson, kl_divergence, poisson
-from pellucid.losses.focal import (
-    BinaryFocalCrossentropy,
-    CategoricalFocalCrossentropy,
-    binary_focal_crossentropy,
-    categorical_focal_crossentropy,
-)
-from pellucid.losses.margin import (
-    CategoricalHinge,
-    Hinge,
-    SquaredHinge,
-    categorical_hinge,
-    hinge,
-    squared_hinge,
-)
-from pellucid.losses.regression import (
-    CosineSimilarity,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    cosine_similarity,
-    huber,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-)
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalHinge",
-    "CosineSimilarity",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Poisson",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "binary_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_crossentropy",
-    "categorical_focal_crossentropy",
-    "categorical_hinge",
-    "cosine_similarity",
-    "deserialize",
-    "get",
-    "hinge",
-    "huber",
-    "kl_divergence",
-    "log_cosh",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_error",
-    "mean_squared_logarithmic_error",
-    "poisson",
-    "serialize",
-    "sparse_categorical_crossentropy",
-    "squared_hinge",
-]
+from pellucid._lazy import load_on_use
 
-_REGISTRY: Registry[Loss] = Registry(
-    "loss",
-    "keras.losses",
-    Loss,
-    [
-        BinaryCrossentropy,
-        BinaryFocalCrossentropy,
-        CategoricalCrossentropy,
-        CategoricalFocalCrossentropy,
-        CategoricalHinge,
-        CosineSimilarity,
-        Hinge,
-        Huber,
-        KLDivergence,
-        LogCosh,
-        MeanAbsoluteError,
-        MeanAbsolutePercentageError,
-        MeanSquaredError,
-        MeanSquaredLogarithmicError,
-        Poisson,
-        SparseCategoricalCrossentropy,
-        SquaredHinge,
-    ],
+if TYPE_CHECKING:
+    from pellucid.losses._loss import Loss as Loss
+    from pellucid.losses._registry import deserialize as deserialize
+    from pellucid.losses._registry import get as get
+    from pellucid.losses._registry import serialize as serialize
+    from pellucid.losses.crossentropy import BinaryCrossentropy as BinaryCrossentropy
+    from pellucid.losses.crossentropy import CategoricalCrossentropy as CategoricalCrossentropy
+    from pellucid.losses.crossentropy import (
+        SparseCategoricalCrossentropy as SparseCategoricalCrossentropy,
+    )
+    from pellucid.losses.crossentropy import binary_crossentropy as binary_crossentropy
+    from pellucid.losses.crossentropy import categorical_crossentropy as categorical_crossentropy
+    from pellucid.losses.crossentropy import (
+        sparse_categorical_crossentropy as sparse_categorical_crossentropy,
+    )
+    from pellucid.losses.divergence import KLDivergence as KLDivergence
+    from pellucid.losses.divergence import Poisson as Poisson
+    from pellucid.losses.divergence import kl_divergence as kl_divergence
+    from pellucid.losses.divergence import poisson as poisson
+    from pellucid.losses.focal import BinaryFocalCrossentropy as BinaryFocalCrossentropy
+    from pellucid.losses.focal import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+    from pellucid.losses.focal import binary_focal_crossentropy as binary_focal_crossentropy
+    from pellucid.losses.focal import (
+        categorical_focal_crossentropy as categorical_focal_crossentropy,
+    )
+    from pellucid.losses.margin import CategoricalHinge as CategoricalHinge
+    from pellucid.losses.margin import Hinge as Hinge
+    from pellucid.losses.margin import SquaredHinge as SquaredHinge
+    from pellucid.losses.margin import categorical_hinge as categorical_hinge
+    from pellucid.losses.margin import hinge as hinge
+    from pellucid.losses.margin import squared_hinge as squared_hinge
+    from pellucid.losses.regression import CosineSimilarity as CosineSimilarity
+    from pellucid.losses.regression import Huber as Huber
+    from pellucid.losses.regression import LogCosh as LogCosh
+    from pellucid.losses.regression import MeanAbsoluteError as MeanAbsoluteError
+    from pellucid.losses.regression import (
+        MeanAbsolutePercentageError as MeanAbsolutePercentageError,
+    )
+    from pellucid.losses.regression import MeanSquaredError as MeanSquaredError
+    from pellucid.losses.regression import (
+        MeanSquaredLogarithmicError as MeanSquaredLogarithmicError,
+    )
+    from pellucid.losses.regression import cosine_similarity as cosine_similarity
+    from pellucid.losses.regression import huber as huber
+    from pellucid.losses.regression import log_cosh as log_cosh
+    from pellucid.losses.regression import mean_absolute_error as mean_absolute_error
+    from pellucid.losses.regression import (
+        mean_absolute_percentage_error as mean_absolute_percentage_error,
+    )
+    from pellucid.losses.regression import mean_squared_error as mean_squared_error
+    from pellucid.losses.regression import (
+        mean_squared_logarithmic_error as mean_squared_logarithmic_error,
+    )
+
+_NAMES = load_on_use(
+    __name__,
     {
-        "bce": BinaryCrossentropy,
-        "BCE": BinaryCrossentropy,
-        "kld": KLDivergence,
-        "KLD": KLDivergence,
-        "mae": MeanAbsoluteError,
-        "MAE": MeanAbsoluteError,
-        "mape": MeanAbsolutePercentageError,
-        "MAPE": MeanAbsolutePercentageError,
-        "mse": MeanSquaredError,
-        "MSE": MeanSquaredError,
-        "msle": MeanSquaredLogarithmicError,
-        "MSLE": MeanSquaredLogarithmicError,
+        "pellucid.losses._loss": "Loss",
+        "pellucid.losses._registry": "deserialize get serialize",
+        "pellucid.losses.crossentropy": """
+            BinaryCrossentropy CategoricalCrossentropy SparseCategoricalCrossentropy
+            binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy
+        """,
+        "pellucid.losses.divergence": "KLDivergence Poisson kl_divergence poisson",
+        "pellucid.losses.focal": """
+            BinaryFocalCrossentropy CategoricalFocalCrossentropy binary_focal_crossentropy
+            categorical_focal_crossentropy
+        """,
+        "pellucid.losses.margin": """
+            CategoricalHinge Hinge SquaredHinge categorical_hinge hinge squared_hinge
+        """,
+        "pellucid.losses.regression": """
+            CosineSimilarity Huber LogCosh MeanAbsoluteError MeanAbsolutePercentageError
+            MeanSquaredError MeanSquaredLogarithmicError cosine_similarity huber log_cosh
+            mean_absolute_error mean_absolute_percentage_error mean_squared_error
+            mean_squared_logarithmic_error
+        """,
     },
 )
-_FUNCTIONS: dict[Callable[..., Any], str] = {
-    function: function.__name__
-    for function in (
-        binary_crossentropy,
-        binary_focal_crossentropy,
-        categorical_crossentropy,
-        categorical_focal_crossentropy,
-        categorical_hinge,
-        cosine_similarity,
-        hinge,
-        huber,
-        kl_divergence,
-        log_cosh,
-        mean_absolute_error,
-        mean_absolute_percentage_error,
-        mean_squared_error,
-        mean_squared_logarithmic_error,
-        poisson,
-        sparse_categorical_crossentropy,
-        squared_hinge,
-    )
-}
-
-
-def get(identifier: object) -> Loss | None:
-    """Return the loss meant by a name ("mse"), a function of this module, or a `Loss`.
-
-    None stays None.
-
-    Raises:
-        NameLookupError: no loss has that name.
-        TypeMismatchError: it is a function of one's own, which has no gradients, or no loss at all.
-    """
-    if identifier is None:
-        return None
-    if callable(identifier) and not isinstance(identifier, (Loss, type)):
-        if identifier not in _FUNCTIONS:
-            raise TypeMismatchError(
-                f"{getattr(identifier, '__name__', identifier)!r} is a plain function, of which "
-                "no gradient is known. Derive from losses.Loss and state per_sample(g, "
-                "prediction, target) with operations of pellucid.ops."
-            )
-        identifier = _FUNCTIONS[identifier]
-    return _REGISTRY.get(identifier)
-
-
-serialize = _REGISTRY.serialize
-
-
-def deserialize(
-    config: Mapping[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
-) -> Loss:
-    """Return the loss that `serialize` wrote down, or that a name means."""
-    if isinstance(config, str):
-        return _REGISTRY.find(config, custom_objects)()
-    return _REGISTRY.deserialize(config, custom_objects)

@@ -5,259 +5,118 @@ A metric is fed batch by batch, `update_state(y_true, y_pred, sample_weight=None
 repeated to fit each other.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
-from pellucid._registry import Registry
-from pellucid.losses import (
-    binary_crossentropy,
-    binary_focal_crossentropy,
-    categorical_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_hinge,
-    hinge,
-    huber,
-    kl_divergence,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-    poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
-)
-from pellucid.metrics._metric import Mean, MeanMetricWrapper, Metric
-from pellucid.metrics.accuracy import (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
-)
-from pellucid.metrics.confusion import (
-    AUC,
-    FalseNegatives,
-    FalsePositives,
-    Precision,
-    Recall,
-    TrueNegatives,
-    TruePositives,
-    confusion_matrix,
-)
-from pellucid.metrics.of_losses import (
-    CategoricalHinge,
-    CosineSimilarity,
-    Hinge,
-    KLDivergence,
-    LogCoshError,
-    MeanAbsolutePercentageError,
-    MeanSquaredLogarithmicError,
-    Poisson,
-    SquaredHinge,
-)
-from pellucid.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
-from pellucid.metrics.regression import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    RootMeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
-from pellucid.metrics.scores import F1Score, FBetaScore, R2Score
-from pellucid.ops._operation import Shape
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AUC",
-    "Accuracy",
-    "BinaryAccuracy",
-    "BinaryCrossentropy",
-    "BinaryIoU",
-    "CategoricalAccuracy",
-    "CategoricalCrossentropy",
-    "CategoricalHinge",
-    "CosineSimilarity",
-    "F1Score",
-    "FBetaScore",
-    "FalseNegatives",
-    "FalsePositives",
-    "Hinge",
-    "IoU",
-    "KLDivergence",
-    "LogCoshError",
-    "Mean",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanIoU",
-    "MeanMetricWrapper",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Metric",
-    "OneHotIoU",
-    "OneHotMeanIoU",
-    "Poisson",
-    "Precision",
-    "R2Score",
-    "Recall",
-    "RootMeanSquaredError",
-    "SparseCategoricalAccuracy",
-    "SparseCategoricalCrossentropy",
-    "SparseTopKCategoricalAccuracy",
-    "SquaredHinge",
-    "TopKCategoricalAccuracy",
-    "TrueNegatives",
-    "TruePositives",
-    "binary_accuracy",
-    "binary_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_accuracy",
-    "categorical_crossentropy",
-    "categorical_focal_crossentropy",
-    "categorical_hinge",
-    "confusion_matrix",
-    "deserialize",
-    "get",
-    "hinge",
-    "huber",
-    "kl_divergence",
-    "log_cosh",
-    "mean_absolute_error",
-    "mean_absolute_percentage_error",
-    "mean_squared_error",
-    "mean_squared_logarithmic_error",
-    "poisson",
-    "serialize",
-    "sparse_categorical_accuracy",
-    "sparse_categorical_crossentropy",
-    "sparse_top_k_categorical_accuracy",
-    "squared_hinge",
-    "top_k_categorical_accuracy",
-]
+from pellucid._lazy import load_on_use
 
-_REGISTRY: Registry[Metric] = Registry(
-    "metric",
-    "keras.metrics",
-    Metric,
-    [
-        AUC,
-        Accuracy,
-        FalseNegatives,
-        FalsePositives,
-        TrueNegatives,
-        TruePositives,
-        CategoricalHinge,
-        CosineSimilarity,
-        Hinge,
-        KLDivergence,
-        LogCoshError,
-        MeanAbsolutePercentageError,
-        MeanSquaredLogarithmicError,
-        Poisson,
-        SquaredHinge,
-        BinaryIoU,
-        IoU,
-        MeanIoU,
-        OneHotIoU,
-        OneHotMeanIoU,
-        F1Score,
-        FBetaScore,
-        R2Score,
-        BinaryAccuracy,
-        BinaryCrossentropy,
-        CategoricalAccuracy,
-        CategoricalCrossentropy,
-        Mean,
-        MeanAbsoluteError,
-        MeanSquaredError,
-        Precision,
-        Recall,
-        RootMeanSquaredError,
-        SparseCategoricalAccuracy,
-        SparseCategoricalCrossentropy,
-        SparseTopKCategoricalAccuracy,
-        TopKCategoricalAccuracy,
-    ],
+if TYPE_CHECKING:
+    from pellucid.losses import binary_crossentropy as binary_crossentropy
+    from pellucid.losses import binary_focal_crossentropy as binary_focal_crossentropy
+    from pellucid.losses import categorical_crossentropy as categorical_crossentropy
+    from pellucid.losses import categorical_focal_crossentropy as categorical_focal_crossentropy
+    from pellucid.losses import categorical_hinge as categorical_hinge
+    from pellucid.losses import hinge as hinge
+    from pellucid.losses import huber as huber
+    from pellucid.losses import kl_divergence as kl_divergence
+    from pellucid.losses import log_cosh as log_cosh
+    from pellucid.losses import mean_absolute_error as mean_absolute_error
+    from pellucid.losses import mean_absolute_percentage_error as mean_absolute_percentage_error
+    from pellucid.losses import mean_squared_error as mean_squared_error
+    from pellucid.losses import mean_squared_logarithmic_error as mean_squared_logarithmic_error
+    from pellucid.losses import poisson as poisson
+    from pellucid.losses import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+    from pellucid.losses import squared_hinge as squared_hinge
+    from pellucid.metrics._metric import Mean as Mean
+    from pellucid.metrics._metric import MeanMetricWrapper as MeanMetricWrapper
+    from pellucid.metrics._metric import Metric as Metric
+    from pellucid.metrics._registry import deserialize as deserialize
+    from pellucid.metrics._registry import get as get
+    from pellucid.metrics._registry import serialize as serialize
+    from pellucid.metrics.accuracy import Accuracy as Accuracy
+    from pellucid.metrics.accuracy import BinaryAccuracy as BinaryAccuracy
+    from pellucid.metrics.accuracy import CategoricalAccuracy as CategoricalAccuracy
+    from pellucid.metrics.accuracy import SparseCategoricalAccuracy as SparseCategoricalAccuracy
+    from pellucid.metrics.accuracy import (
+        SparseTopKCategoricalAccuracy as SparseTopKCategoricalAccuracy,
+    )
+    from pellucid.metrics.accuracy import TopKCategoricalAccuracy as TopKCategoricalAccuracy
+    from pellucid.metrics.accuracy import binary_accuracy as binary_accuracy
+    from pellucid.metrics.accuracy import categorical_accuracy as categorical_accuracy
+    from pellucid.metrics.accuracy import sparse_categorical_accuracy as sparse_categorical_accuracy
+    from pellucid.metrics.accuracy import (
+        sparse_top_k_categorical_accuracy as sparse_top_k_categorical_accuracy,
+    )
+    from pellucid.metrics.accuracy import top_k_categorical_accuracy as top_k_categorical_accuracy
+    from pellucid.metrics.confusion import AUC as AUC
+    from pellucid.metrics.confusion import FalseNegatives as FalseNegatives
+    from pellucid.metrics.confusion import FalsePositives as FalsePositives
+    from pellucid.metrics.confusion import Precision as Precision
+    from pellucid.metrics.confusion import Recall as Recall
+    from pellucid.metrics.confusion import TrueNegatives as TrueNegatives
+    from pellucid.metrics.confusion import TruePositives as TruePositives
+    from pellucid.metrics.confusion import confusion_matrix as confusion_matrix
+    from pellucid.metrics.of_losses import CategoricalHinge as CategoricalHinge
+    from pellucid.metrics.of_losses import CosineSimilarity as CosineSimilarity
+    from pellucid.metrics.of_losses import Hinge as Hinge
+    from pellucid.metrics.of_losses import KLDivergence as KLDivergence
+    from pellucid.metrics.of_losses import LogCoshError as LogCoshError
+    from pellucid.metrics.of_losses import (
+        MeanAbsolutePercentageError as MeanAbsolutePercentageError,
+    )
+    from pellucid.metrics.of_losses import (
+        MeanSquaredLogarithmicError as MeanSquaredLogarithmicError,
+    )
+    from pellucid.metrics.of_losses import Poisson as Poisson
+    from pellucid.metrics.of_losses import SquaredHinge as SquaredHinge
+    from pellucid.metrics.overlap import BinaryIoU as BinaryIoU
+    from pellucid.metrics.overlap import IoU as IoU
+    from pellucid.metrics.overlap import MeanIoU as MeanIoU
+    from pellucid.metrics.overlap import OneHotIoU as OneHotIoU
+    from pellucid.metrics.overlap import OneHotMeanIoU as OneHotMeanIoU
+    from pellucid.metrics.regression import BinaryCrossentropy as BinaryCrossentropy
+    from pellucid.metrics.regression import CategoricalCrossentropy as CategoricalCrossentropy
+    from pellucid.metrics.regression import MeanAbsoluteError as MeanAbsoluteError
+    from pellucid.metrics.regression import MeanSquaredError as MeanSquaredError
+    from pellucid.metrics.regression import RootMeanSquaredError as RootMeanSquaredError
+    from pellucid.metrics.regression import (
+        SparseCategoricalCrossentropy as SparseCategoricalCrossentropy,
+    )
+    from pellucid.metrics.scores import F1Score as F1Score
+    from pellucid.metrics.scores import FBetaScore as FBetaScore
+    from pellucid.metrics.scores import R2Score as R2Score
+
+_NAMES = load_on_use(
+    __name__,
     {
-        "bce": BinaryCrossentropy,
-        "BCE": BinaryCrossentropy,
-        "mae": MeanAbsoluteError,
-        "MAE": MeanAbsoluteError,
-        "mape": MeanAbsolutePercentageError,
-        "MAPE": MeanAbsolutePercentageError,
-        "mse": MeanSquaredError,
-        "MSE": MeanSquaredError,
-        "msle": MeanSquaredLogarithmicError,
-        "MSLE": MeanSquaredLogarithmicError,
+        "pellucid.losses": """
+            binary_crossentropy binary_focal_crossentropy categorical_crossentropy
+            categorical_focal_crossentropy categorical_hinge hinge huber kl_divergence log_cosh
+            mean_absolute_error mean_absolute_percentage_error mean_squared_error
+            mean_squared_logarithmic_error poisson sparse_categorical_crossentropy squared_hinge
+        """,
+        "pellucid.metrics._metric": "Mean MeanMetricWrapper Metric",
+        "pellucid.metrics._registry": "deserialize get serialize",
+        "pellucid.metrics.accuracy": """
+            Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy
+            SparseTopKCategoricalAccuracy TopKCategoricalAccuracy binary_accuracy
+            categorical_accuracy sparse_categorical_accuracy sparse_top_k_categorical_accuracy
+            top_k_categorical_accuracy
+        """,
+        "pellucid.metrics.confusion": """
+            AUC FalseNegatives FalsePositives Precision Recall TrueNegatives TruePositives
+            confusion_matrix
+        """,
+        "pellucid.metrics.of_losses": """
+            CategoricalHinge CosineSimilarity Hinge KLDivergence LogCoshError
+            MeanAbsolutePercentageError MeanSquaredLogarithmicError Poisson SquaredHinge
+        """,
+        "pellucid.metrics.overlap": "BinaryIoU IoU MeanIoU OneHotIoU OneHotMeanIoU",
+        "pellucid.metrics.regression": """
+            BinaryCrossentropy CategoricalCrossentropy MeanAbsoluteError MeanSquaredError
+            RootMeanSquaredError SparseCategoricalCrossentropy
+        """,
+        "pellucid.metrics.scores": "F1Score FBetaScore R2Score",
     },
 )
-
-
-def get(
-    identifier: object,
-    loss: object = None,
-    output_shape: Shape | None = None,
-    target_shape: Shape | None = None,
-) -> Metric:
-    """Return the metric meant by a name, a function, a configuration, a class or an instance.
-
-    'accuracy' (or 'acc') and 'crossentropy' (or 'ce') mean, as in Keras, the binary form for one
-    output, the sparse form for class numbers, and otherwise the categorical form; the metric is
-    called as it was asked for.
-
-    Args:
-        identifier: "accuracy", "mse", a function (y_true, y_pred) → values, or a `Metric`.
-        loss: The loss of the output, which tells a 'crossentropy' whether predictions are logits.
-        output_shape: The shape of the predictions, for these names.
-        target_shape: The shape of the targets, for these names.
-
-    Raises:
-        NameLookupError: no metric has that name.
-        TypeMismatchError: it is none of these.
-    """
-    if isinstance(identifier, str):
-        metric = _by_shapes(identifier, loss, output_shape, target_shape)
-        metric = metric or _REGISTRY.get(identifier)
-        metric.name = identifier
-        return metric
-    if callable(identifier) and not isinstance(identifier, (Metric, type)):
-        return MeanMetricWrapper(identifier)
-    return _REGISTRY.get(identifier)
-
-
-def _by_shapes(
-    name: str, loss: object, output: Shape | None, target: Shape | None
-) -> Metric | None:
-    kind = {"acc": "accuracy", "ce": "crossentropy"}.get(name.lower(), name.lower())
-    if kind not in ("accuracy", "crossentropy") or output is None or target is None:
-        return None
-    binary = output[-1] == 1
-    sparse = len(target) < len(output) or target[-1] == 1
-    if kind == "accuracy":
-        if binary:
-            return BinaryAccuracy()
-        return SparseCategoricalAccuracy() if sparse else CategoricalAccuracy()
-    logits = bool(getattr(loss, "from_logits", False))
-    if binary:
-        return BinaryCrossentropy(from_logits=logits)
-    if sparse:
-        return SparseCategoricalCrossentropy(from_logits=logits)
-    return CategoricalCrossentropy(from_logits=logits)
-
-
-serialize = _REGISTRY.serialize
-
-
-def deserialize(
-    config: Mapping[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
-) -> Metric:
-    """Return the metric that `serialize` wrote down, or that a name means."""
-    if isinstance(config, str):
-        return _REGISTRY.find(config, custom_objects)()
-    return _REGISTRY.deserialize(config, custom_objects)

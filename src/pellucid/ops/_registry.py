@@ -1,14 +1,14 @@
-"""Finding the operations: every module of this package that has one."""
+"""Finding the operations, and the functions: every module of this package that has one."""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from functools import cache
 from typing import TypeGuard
 
-import pellucid.ops
+from pellucid import ops
 from pellucid.ops._operation import Operation
+from pellucid.ops._symbolic import FUNCTIONS, Function
 
 
 def is_operation(thing: object) -> TypeGuard[type[Operation]]:
@@ -19,10 +19,19 @@ def is_operation(thing: object) -> TypeGuard[type[Operation]]:
 @cache
 def operations() -> dict[str, type[Operation]]:
     """Return every operation by name, in alphabetical order."""
+    import pkgutil
+
     found: dict[str, type[Operation]] = {}
-    for module in pkgutil.iter_modules(pellucid.ops.__path__):
+    for module in pkgutil.iter_modules(ops.__path__):
         if not module.name.startswith("_"):
             for thing in vars(importlib.import_module(f"pellucid.ops.{module.name}")).values():
                 if is_operation(thing):
                     found[thing.name] = thing
     return dict(sorted(found.items()))
+
+
+def functions() -> dict[str, Function]:
+    """Return every function that can be called on symbolic tensors, by name."""
+    for name in ops._NAMES:
+        getattr(ops, name)
+    return FUNCTIONS

@@ -1,65 +1,40 @@
 """Optimisers: how gradients change weights. The formulas and their details are Keras 3's."""
 
-from pellucid._registry import Registry
-from pellucid.optimizers import schedules
-from pellucid.optimizers._optimizer import Optimizer
-from pellucid.optimizers.adadelta import Adadelta
-from pellucid.optimizers.adagrad import Adagrad
-from pellucid.optimizers.adam import Adam, AdamW
-from pellucid.optimizers.adamax import Adamax
-from pellucid.optimizers.lion import Lion
-from pellucid.optimizers.nadam import Nadam
-from pellucid.optimizers.rmsprop import RMSprop
-from pellucid.optimizers.sgd import SGD
+from __future__ import annotations
 
-__all__ = [
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Lion",
-    "Nadam",
-    "Optimizer",
-    "RMSprop",
-    "deserialize",
-    "get",
-    "schedules",
-    "serialize",
-]
+from typing import TYPE_CHECKING
 
-_CLASSES: list[type[Optimizer]] = [
-    SGD,
-    RMSprop,
-    Adam,
-    AdamW,
-    Nadam,
-    Adamax,
-    Adagrad,
-    Adadelta,
-    Lion,
-]
-_REGISTRY: Registry[Optimizer] = Registry(
-    "optimizer",
-    "keras.optimizers",
-    Optimizer,
-    _CLASSES,
-    {cls.__name__.lower(): cls for cls in _CLASSES},
+from pellucid._lazy import load_on_use
+
+if TYPE_CHECKING:
+    from pellucid.optimizers import schedules as schedules
+    from pellucid.optimizers._optimizer import Optimizer as Optimizer
+    from pellucid.optimizers._registry import deserialize as deserialize
+    from pellucid.optimizers._registry import get as get
+    from pellucid.optimizers._registry import serialize as serialize
+    from pellucid.optimizers.adadelta import Adadelta as Adadelta
+    from pellucid.optimizers.adagrad import Adagrad as Adagrad
+    from pellucid.optimizers.adam import Adam as Adam
+    from pellucid.optimizers.adam import AdamW as AdamW
+    from pellucid.optimizers.adamax import Adamax as Adamax
+    from pellucid.optimizers.lion import Lion as Lion
+    from pellucid.optimizers.nadam import Nadam as Nadam
+    from pellucid.optimizers.rmsprop import RMSprop as RMSprop
+    from pellucid.optimizers.sgd import SGD as SGD
+
+load_on_use(
+    __name__,
+    {
+        "pellucid.optimizers": "schedules",
+        "pellucid.optimizers._optimizer": "Optimizer",
+        "pellucid.optimizers._registry": "deserialize get serialize",
+        "pellucid.optimizers.adadelta": "Adadelta",
+        "pellucid.optimizers.adagrad": "Adagrad",
+        "pellucid.optimizers.adam": "Adam AdamW",
+        "pellucid.optimizers.adamax": "Adamax",
+        "pellucid.optimizers.lion": "Lion",
+        "pellucid.optimizers.nadam": "Nadam",
+        "pellucid.optimizers.rmsprop": "RMSprop",
+        "pellucid.optimizers.sgd": "SGD",
+    },
 )
-
-
-def get(identifier: object) -> Optimizer:
-    """Return the optimiser meant by a name in any case ("adam"), a configuration or an instance.
-
-    Raises:
-        NameLookupError: no optimiser has that name.
-        TypeMismatchError: it is none of these.
-    """
-    if isinstance(identifier, str) and identifier.lower() in _REGISTRY.classes:
-        identifier = identifier.lower()
-    return _REGISTRY.get(identifier)
-
-
-serialize = _REGISTRY.serialize
-deserialize = _REGISTRY.deserialize

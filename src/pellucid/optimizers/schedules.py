@@ -302,12 +302,12 @@ _REGISTRY: Registry[LearningRateSchedule] = Registry(
     "keras.optimizers.schedules",
     LearningRateSchedule,
     [
-        CosineDecay,
-        CosineDecayRestarts,
-        ExponentialDecay,
-        InverseTimeDecay,
-        PiecewiseConstantDecay,
-        PolynomialDecay,
+        "CosineDecay",
+        "CosineDecayRestarts",
+        "ExponentialDecay",
+        "InverseTimeDecay",
+        "PiecewiseConstantDecay",
+        "PolynomialDecay",
     ],
 )
 
