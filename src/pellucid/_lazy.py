@@ -1,9 +1,9 @@
-"""Packages that load a module when one of its names is first used.
+"""Names that load the module in which they are defined when they are first used.
 
 There are eighty layers, sixty metrics and a hundred functions on arrays; a model needs a dozen of
 them, and to import them all takes longer than its first step. So the `__init__` of such a package
-says where each of its names is, twice: in a table, and as imports that type checkers and editors
-read, but Python does not run. `tests/test_lazy.py` holds that the two agree.
+says twice where each of its names is: in a table, and as imports that type checkers and editors
+read but Python does not run. A test holds that the two agree.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 __all__ = ["load_on_use"]
 
 
-class _Package(ModuleType):
+class _Module(ModuleType):
     """A module that fetches a name from where it is defined when the name is first asked for.
 
-    A `__getattr__` in the module would be enough for that. But importing `pellucid.ops.softmax`,
-    the module of an operation, makes Python set it on `pellucid.ops`, where `softmax` is a
-    function: only a class can decline.
+    For that, a function `__getattr__` in the module would do. But importing the operation in
+    `pellucid.ops.softmax` makes Python set this module on `pellucid.ops`, where `softmax` is a
+    function, and only a class can decline.
     """
 
     _homes: dict[str, str]
@@ -53,21 +53,21 @@ class _Package(ModuleType):
         return importlib.import_module, (self.__name__,)
 
 
-def load_on_use(package: str, names: Mapping[str, str], own: str = "") -> list[str]:
-    """Give a package names that load their module when they are first used, and return them all.
+def load_on_use(name: str, elsewhere: Mapping[str, str], own: str = "") -> list[str]:
+    """Give a module names that are defined elsewhere; return all of its public names.
 
-    They become its `__all__`, which the package cannot set by itself: for type checkers, what is in
-    no `__all__` that they can read is not public.
+    They become its `__all__`. It cannot set that by itself: beside an `__all__` that type checkers
+    cannot read, they would take none of its names for public.
 
     Args:
-        package: The package's `__name__`.
-        names: The names in each module, with spaces between them. Those in the package itself are
-            its submodules, as in `from pellucid import layers`.
-        own: The public names that the package itself defines.
+        name: The module's `__name__`.
+        elsewhere: The names in each other module, with spaces between them. Those said to be in
+            the module itself are its submodules, as in `from pellucid import layers`.
+        own: The public names that it defines itself.
     """
-    module = sys.modules[package]
-    homes = {name: home for home, listed in names.items() for name in listed.split()}
+    module = sys.modules[name]
+    homes = {name: home for home, names in elsewhere.items() for name in names.split()}
     public = sorted([*homes, *own.split()])
     module.__dict__.update(_homes=homes, __all__=public)
-    module.__class__ = _Package
+    module.__class__ = _Module
     return public

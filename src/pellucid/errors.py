@@ -20,7 +20,6 @@ never heard of Pellucid would expect.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -90,6 +89,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> NameLookupErr
         >>> print(unknown_name("activation", "rulu", ["relu", "elu", "tanh"]))
         Unknown activation 'rulu'. Did you mean 'relu'? Known: elu, relu, tanh.
     """
+    import difflib
+
     names = sorted(known)
     near = difflib.get_close_matches(str(name), names, n=2)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

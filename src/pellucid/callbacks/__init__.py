@@ -4,8 +4,6 @@
 from `Callback` and define the hooks wanted; `self.model` is the model.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

@@ -5,8 +5,6 @@ before. MNIST is in the box. Images stay uint8 until they are used; randomness d
 the epoch alone; no file is trusted: every reader bounds what it unpacks and raises `DataError`.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

@@ -1,7 +1,5 @@
 """Reading and writing files: every reader is bounded and safe, every writer atomic."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

@@ -3,8 +3,6 @@
 A layer owns its weights and states what it computes as operations; nothing else.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

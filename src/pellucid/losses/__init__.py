@@ -33,8 +33,6 @@ that differs is refused before the first step, as are labels out of range and ta
 To define a loss of one's own, derive from `Loss` and state `per_sample`.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

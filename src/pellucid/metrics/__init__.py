@@ -5,8 +5,6 @@ A metric is fed batch by batch, `update_state(y_true, y_pred, sample_weight=None
 repeated to fit each other.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

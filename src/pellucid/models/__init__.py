@@ -1,7 +1,5 @@
 """Models: layers put together, trained, evaluated, used, saved."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

@@ -5,8 +5,6 @@ arguments. The operations themselves, with gradients and the account of every nu
 modules of their own (`from pellucid.ops.softmax import Softmax`); `operations()` has all of them.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

@@ -1,7 +1,5 @@
 """Functions on images alone: `pellucid.ops.image.resize`."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use

@@ -1,7 +1,5 @@
 """Optimisers: how gradients change weights. The formulas and their details are Keras 3's."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from pellucid._lazy import load_on_use
