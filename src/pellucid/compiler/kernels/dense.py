@@ -11,9 +11,10 @@ block of rows. Inside it the sum is cut into runs of about `DEPTH`: the panel of
 DEPTH × V vectors (32 KB), stays near while the rows, P at a time, go past it. Floor: N·I·U
 multiply-adds; the matrix is read once for every block of rows, from L2 or L3.
 
-**dW**: a piece is `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the batch.
-Where the optimiser is compiled and nothing else adds to the gradient, its step is taken on the tile
-while it is there: no gradient is written or read (`_update.py` tells how a step is refused).
+**dW**: a piece is about `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the
+batch. Where the optimiser is compiled and nothing else adds to the gradient, its step is taken on
+the tile while it is there: no gradient is written or read (`_update.py` tells how a step is
+refused).
 
 More than one row of numbers for each sample are pixels: `_pointwise.py` has their products.
 
@@ -472,6 +473,7 @@ def _across(f: Function, outputs: int, v: int) -> Iterator[tuple[Index, list[int
 def _weights_backward(b: Builder, group: Group, weight: Tensor, x: Place, dz: Place) -> None:
     """Add the job dW = xᵀ · dz, or the optimiser's step with it."""
     depth, outputs = b.place(weight).shape
+    block = _rows_of_gradient(depth)
 
     def emit(f: Function, ahead: Ahead, taken: Taken) -> None:
         image, gradient, *_, item, batch = f.arguments
@@ -484,12 +486,21 @@ def _weights_backward(b: Builder, group: Group, weight: Tensor, x: Place, dz: Pl
                 lambda found: taken([(value, corner + place, n) for value, place, n in found]),
             )  # fmt: skip
 
-        _blocks_of_columns(f, depth, item, BLOCK, body)
+        _blocks_of_columns(f, depth, item, block, body)
 
     take_gradient(
         b, group.layer, weight, ("dense_weights", x.stride, dz.stride, depth, outputs),
-        [x, dz], emit, count=-(-depth // BLOCK), macs=depth * outputs,
+        [x, dz], emit, count=-(-depth // block), macs=depth * outputs,
     )  # fmt: skip
+
+
+def _rows_of_gradient(depth: int) -> int:
+    """Return how many rows of dW make a piece: if possible so that none is left over.
+
+    What is left over would need code of its own.
+    """
+    near = sorted(range(2 * BLOCK // 3, 4 * BLOCK // 3 + 1), key=lambda rows: abs(rows - BLOCK))
+    return next((rows for rows in near if depth % rows == 0), BLOCK)
 
 
 def _bias_backward(b: Builder, group: Group, bias: Tensor, dz: Place) -> None:
