@@ -11,7 +11,7 @@ block of rows. Inside it the sum is cut into runs of about `DEPTH`: the panel of
 DEPTH × V vectors (32 KB), stays near while the rows, P at a time, go past it. Floor: N·I·U
 multiply-adds; the matrix is read once for every block of rows, from L2 or L3.
 
-**dW**: a piece is about `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the
+**dW**: a piece is at most `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the
 batch. Where the optimiser is compiled and nothing else adds to the gradient, its step is taken on
 the tile while it is there: no gradient is written or read (`_update.py` tells how a step is
 refused).
@@ -499,8 +499,8 @@ def _rows_of_gradient(depth: int) -> int:
 
     What is left over would need code of its own.
     """
-    near = sorted(range(2 * BLOCK // 3, 4 * BLOCK // 3 + 1), key=lambda rows: abs(rows - BLOCK))
-    return next((rows for rows in near if depth % rows == 0), BLOCK)
+    fitting = (rows for rows in range(BLOCK, 2 * BLOCK // 3 - 1, -1) if depth % rows == 0)
+    return next(fitting, BLOCK)
 
 
 def _bias_backward(b: Builder, group: Group, bias: Tensor, dz: Place) -> None:
