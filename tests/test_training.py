@@ -11,6 +11,7 @@ import pytest
 
 import pellucid as keras
 from pellucid import layers
+from pellucid.compiler.runtime import Team
 from pellucid.errors import (
     ArgumentError,
     DataError,
@@ -21,6 +22,7 @@ from pellucid.errors import (
 )
 from pellucid.explain import explain
 from pellucid.models import _feeding as feeding
+from pellucid.models._steps import Step
 
 
 @pytest.fixture(autouse=True)
@@ -581,37 +583,124 @@ def test_steps_are_recorded_the_same_whether_at_once_or_during_the_next(engine: 
     assert all((a == b).all() for a, b in zip(seen[0][1], seen[1][1], strict=True))
 
 
+CHANGES = {
+    "the count of steps": lambda model, batch: setattr(model.optimizer, "iterations", batch // 2),
+    "the seed": lambda _, batch: keras.utils.set_random_seed(batch // 2),
+    "the rate": lambda model, batch: setattr(model.layers[1], "rate", 0.1 * (batch + 1)),
+    "nothing": lambda *_: None,
+}
+
+
 @pytest.mark.parametrize("engine", ["auto", "reference"])
-def test_masks_drawn_ahead_are_those_of_the_step_that_is_taken(engine: str) -> None:
-    """Also where a callback sets the count of steps, which masks depend on, anew."""
+@pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_masks_depend_on_what_callbacks_changed_before_the_step(change, hook, engine) -> None:
     x, y = blobs(48)
 
-    class Again(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            self.model.optimizer.iterations = batch // 2
-
     def trained(by: str) -> list[np.ndarray]:
+        def changed(batch: int, logs: Any = None) -> None:
+            CHANGES[change](model, batch)
+
         keras.utils.set_random_seed(3)
         model = keras.Sequential(
             [keras.Input((6, 6, 1)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(4)]
         )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.1), loss, engine=engine)
-        if by == "single steps":
+        if by != "single steps":
+            told = [keras.callbacks.LambdaCallback(**{hook: changed})] if by == "fit" else []
+            model.fit(x, y, batch_size=8, shuffle=False, callbacks=told, verbose=0)
+        else:
             for batch in range(6):
-                again.set_model(model)
-                again.on_train_batch_begin(batch)
+                if hook == "on_train_batch_begin":
+                    changed(batch)
                 rows = slice(8 * batch, 8 * batch + 8)
                 model.train_on_batch(x[rows], y[rows])
-        else:
-            callbacks = [again] if by == "callback" else []
-            model.fit(x, y, batch_size=8, shuffle=False, callbacks=callbacks, verbose=0)
+                if hook == "on_train_batch_end":
+                    changed(batch)
         return model.get_weights()
 
-    again = Again()
-    for a, b in zip(trained("callback"), trained("single steps"), strict=True):
+    expected = trained("single steps")
+    for a, b in zip(trained("fit"), expected, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert (trained("fit")[0] != trained("callback")[0]).any()
+    assert (trained("fit alone")[0] == expected[0]).all() == (change == "nothing")
+
+
+@pytest.mark.parametrize("call", [4, 5])
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [(Team, "run"), (feeding.Ahead, "fetch"), (Step, "prepare")],
+    ids=["after it ran", "while it ran", "preparing the next"],
+)
+def test_after_an_interrupt_all_is_of_one_step(owner, method, call, monkeypatch) -> None:
+    """Weights, slots, moving statistics and the count of steps, wherever Ctrl-C comes."""
+    x, y = blobs(80)
+    monkeypatch.setenv("PELLUCID_THREADS", "2")
+    original, calls = getattr(owner, method), []
+
+    def interrupted(*given: Any, **options: Any) -> Any:
+        result = original(*given, **options)
+        calls.append(method)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return result
+
+    def trained(batches: int) -> None:
+        model.fit(x[: 8 * batches], y[: 8 * batches], batch_size=8, shuffle=False, verbose=0)
+
+    def fresh() -> keras.Sequential:
+        keras.utils.set_random_seed(3)
+        parts = [layers.Conv2D(3, 3), layers.BatchNormalization(), layers.Flatten()]
+        model = keras.Sequential([keras.Input((6, 6, 1)), *parts, layers.Dense(4)])
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    def all_of(model: keras.Sequential) -> list[np.ndarray]:
+        return [*model.get_weights(), *(value for _, value in model.optimizer.variables)]
+
+    model = fresh()
+    monkeypatch.setattr(owner, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trained(10)
+    monkeypatch.setattr(owner, method, original)
+    found, taken = all_of(model), model.optimizer.iterations
+    assert 0 < taken < 10
+    model = fresh()
+    trained(taken)
+    for a, b in zip(found, all_of(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_metric_may_run_a_model_of_its_own() -> None:
+    x, y = blobs(48)
+    other = classifier()
+    expected = other.predict(x[:8], verbose=0)
+    seen = []
+
+    def score(y_true: Any, y_pred: Any) -> Any:
+        seen.append(other.predict_on_batch(x[:8]))
+        return np.zeros(len(y_true))
+
+    classifier(metrics=[score]).fit(x, y, batch_size=8, verbose=0)
+    assert len(seen) == 6
+    for found in seen:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_metrics_error_ends_training_at_the_next_step() -> None:
+    x, y = blobs(80)
+
+    def broken(y_true: Any, y_pred: Any) -> Any:
+        recorded.append(1)
+        if len(recorded) == 3:
+            raise ValueError("third")
+        return np.zeros(len(y_true))
+
+    recorded: list[int] = []
+    model = classifier(metrics=[broken])
+    with pytest.raises(ValueError, match="third"):
+        model.fit(x, y, batch_size=8, verbose=0)
+    assert model.optimizer.iterations <= 4
 
 
 def test_what_a_metric_objects_to_is_raised_and_no_thread_is_left_in_a_step() -> None:

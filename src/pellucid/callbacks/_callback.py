@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from pellucid.errors import ArgumentError, TypeMismatchError
@@ -149,12 +149,25 @@ class CallbackList(Callback):
     @property
     def watches_batches(self) -> bool:
         """Whether one of the callbacks does something before or after a training batch."""
+        return any(True for _ in self._batch_hooks())
+
+    @property
+    def changes_between_batches(self) -> bool:
+        """Whether one of the callbacks may change the model, or a seed, between two batches.
+
+        Those of this package look, save and stop; what others do cannot be known.
+        """
+        homes = [str(getattr(hook, "__module__", "")) for hook in self._batch_hooks()]
+        return not all(home.startswith("pellucid.") for home in homes)
+
+    def _batch_hooks(self) -> Iterator[Any]:
+        """Yield what is called before and after a training batch, and does something."""
         names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-        return any(
-            getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
-            for callback in self.callbacks
-            for name in names
-        )
+        for callback in self.callbacks:
+            for name in names:
+                hook = getattr(callback, name)
+                if getattr(hook, "__func__", None) is not getattr(Callback, name):
+                    yield hook
 
     def set_params(self, params: Logs) -> None:
         """Tell every callback how training was called."""

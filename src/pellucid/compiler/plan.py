@@ -398,7 +398,21 @@ class Plan:
             self._arrays[compiled.parameters][: len(rates)] = rates
         self._bind(fed)
         self._seed()
-        self._run(meanwhile)
+        last = self._runs[-1][1]
+        before = last and last.tag
+        try:
+            self._run(meanwhile)
+        except BaseException:
+            # Ctrl-C: threads finish the section that they are in. If it was the one that changes
+            # weights, all else that belongs to the step is changed as well.
+            if compiled.update is not None and last and last.tag != before:
+                self._finish()
+            raise
+        return self._finish()
+
+    def _finish(self) -> tuple[Callable[[], list[Array]], bool]:
+        """Change what is left to change after a step; return what `train` does."""
+        compiled, flag = self.compiled, self._arrays[self.compiled.flag]
         results = self._results()
         stepped = compiled.update is not None and not flag[0]
         finite = (stepped and self._finite_if_stepped) or math.isfinite(results()[0])

@@ -131,6 +131,11 @@ class Launch:
         self.address = self.numbers.ctypes.data
         self.asleep = ctypes.c_int64.from_address(self.address + 8 * ASLEEP)
 
+    @property
+    def tag(self) -> int:
+        """What the section's counters begin at: another number each time that it is run."""
+        return int(self.control[TAG])
+
 
 def _emit_launch(module: Module) -> None:
     """Write how the caller announces a section and takes part in it.
@@ -183,7 +188,8 @@ class Team:
         provide_symbols()
         self.threads = threads
         self.process = os.getpid()
-        self._busy = threading.Lock()
+        self._busy = threading.RLock()
+        self._running = False
         self._held: set[Launch] = set()
         self._mailbox = np.zeros(STATE + 8 * threads, np.int64)
         self._wake = np.zeros(max(threads, 1), np.int64)
@@ -215,19 +221,23 @@ class Team:
         """Run a section's function on all threads, or on the calling one alone.
 
         `meanwhile` is called before the calling thread takes part, while the others are at work
-        already; it is not called where there are none.
+        already; it is not called where there are none. What it runs, it runs alone.
         """
         if alone or self.threads == 1:
             self._launch(launch.address)
             return
         with self._busy:
-            if launch not in self._held:
+            workers = 0 if self._running else self.threads - 1
+            if workers and launch not in self._held:
                 self._held.add(launch)
                 launch.numbers[MAILBOX] = self._mailbox.ctypes.data
-                launch.numbers[WORKERS] = self.threads - 1
                 launch.numbers[WAKE] = self._wake.ctypes.data
-            if meanwhile is not None:
-                launch.numbers[HELD_UP] = 1
+            launch.numbers[WORKERS] = workers
+            launch.numbers[HELD_UP] = workers and meanwhile is not None
+            if not workers:
+                self._launch(launch.address)
+                return
+            self._running = True
             try:
                 self._launch(launch.address)
                 if launch.asleep.value:
@@ -237,11 +247,11 @@ class Team:
             finally:
                 # Once announced, the section has to be finished: Ctrl-C has to wait as well.
                 if launch.asleep.value or meanwhile is not None:
-                    launch.numbers[HELD_UP] = 0
-                    if launch.asleep.value:
-                        self._wake_up()
-                        launch.asleep.value = 0
                     launch.function(*launch.tables, 0)
+                self._running = False
+                if launch.asleep.value:
+                    self._wake_up()  # if Ctrl-C came before that
+                    launch.asleep.value = 0
 
     def leave(self, launch: Launch) -> None:
         """Let go of a section when no worker is in it any more, nor can go into it.
@@ -262,7 +272,7 @@ class Team:
         self._held.discard(launch)
 
     def _wake_up(self) -> None:
-        """Wake the workers that `announce` found asleep."""
+        """Wake the workers that `launch` found asleep."""
         for index, lock in enumerate(self._locks):
             if self._wake[index]:
                 with contextlib.suppress(RuntimeError):  # woken already, then interrupted

@@ -416,12 +416,12 @@ class Schedule:
             chain = [job for job in here if job.chained]
             starts = [job for job in chain if job.note == "start of a chunk"]
             items = [job for job in here if job.split == "item"]
-            # Those that only look at numbers go through them in order, the quickest way to bring
-            # them near, where a thread's share of other jobs' pieces then finds them.
-            looks = [job for job in items if not job.writes]
+            # Checks write nothing. They read numbers from end to end, so that these come from
+            # memory at its full speed; the pieces of other jobs then find them in the cache.
+            checks = [job for job in items if not job.writes]
             phase = Phase(
                 starts + [job for job in chain if job not in starts],
-                looks + [job for job in items if job not in looks],
+                checks + [job for job in items if job not in checks],
             )
             if phase.parts:
                 found[-1].phases.append(phase)

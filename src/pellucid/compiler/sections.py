@@ -60,11 +60,13 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
         f.branch(others < threads, begin, meet)
         f.label(begin)
         owner = (thread + others) % threads
-        lows = [count * owner // threads for count in counts]
-        sizes = [
-            count * (owner + 1) // threads - low for count, low in zip(counts, lows, strict=True)
-        ]
-        most = sum(sizes[1:], sizes[0])
+        shares = []
+        for index, count in enumerate(counts):
+            # The next job with few pieces begins with the next thread: the last has not them all.
+            turned = f.select(count < threads, (owner + index) % threads, owner)
+            low = count * turned // threads
+            shares.append((low, count * (turned + 1) // threads - low))
+        most = sum((size for _, size in shares[1:]), shares[0][1])
         counter = done + owner * LINE + LINE
         f.jump(more)
         f.label(more)
@@ -74,8 +76,7 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
         f.label(take)
         f.branch(control.swap(seen, seen + 1, counter), work, more)
         f.label(work)
-        share = list(zip(lows, sizes, strict=True))
-        _emit_pieces(f, phase, table, control, part, share, taken, batch, thread, apart)
+        _emit_pieces(f, phase, table, control, part, shares, taken, batch, thread, apart)
         control.increase(1, done)
         f.jump(more)
         f.label(another)
@@ -116,7 +117,7 @@ def _emit_pieces(
     table: Address,
     control: Address,
     part: int,
-    share: Sequence[tuple[Value, Value]],
+    shares: Sequence[tuple[Value, Value]],
     piece: Value,
     batch: Value,
     thread: Value,
@@ -124,9 +125,9 @@ def _emit_pieces(
 ) -> None:
     """Write the choice of what the piece of this number in a share is, and the calls that do it.
 
-    `share` says for each part which of its pieces is the share's first, and how many it has.
+    `shares` says for each part which of its pieces is the share's first, and how many it has.
     """
-    parts = iter(share)
+    parts = iter(shares)
     if phase.chain:
         low, count = next(parts)
         size = control.get(part + 1)

@@ -355,11 +355,11 @@ class Stream:
 
 
 class Ahead:
-    """Batches, made ready for a step; the next one while a step is running.
+    """Batches, prepared for a step; the next one while a step is running.
 
     Args:
         batches: The batches.
-        prepare: Makes one ready, for a step before which so many others are to be taken.
+        prepare: Prepares one for the next step, or for one that comes so many steps after it.
         also: Done besides, each time: what is left to do of the last step.
     """
 
@@ -373,26 +373,25 @@ class Ahead:
         self._prepare = prepare
         self._also = also
         self._waiting: list[Any] = []
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
-    def fetch(self, later: int = 1) -> None:
-        """Make the next batch ready; what goes wrong is raised when it is its turn."""
+    def fetch(self, ahead: int = 1) -> None:
+        """Prepare the next batch; what goes wrong, and Ctrl-C, is raised after the step."""
         try:
-            self._waiting += [self._prepare(batch, later) for batch in islice(self._batches, 1)]
+            self._waiting += [self._prepare(batch, ahead) for batch in islice(self._batches, 1)]
             self._also()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it belongs to the next step
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the step goes on
             self._error = error
 
     def __iter__(self) -> Iterator[Any]:
         while True:
             if not self._waiting and self._error is None:
                 self.fetch(0)
-            if self._waiting:
-                yield self._waiting.pop(0)
-            elif self._error is not None:
+            if self._error is not None:
                 raise self._error
-            else:
+            if not self._waiting:
                 return
+            yield self._waiting.pop(0)
 
 
 def is_due(epoch: int, frequency: int | Sequence[int]) -> bool:

@@ -18,7 +18,7 @@ from pellucid.optimizers import Optimizer
 if TYPE_CHECKING:
     from pellucid.compiler.plan import Fed, Plan
 
-__all__ = ["Losses", "Ready", "Step", "predict_step", "test_step"]
+__all__ = ["Losses", "Prepared", "Step", "predict_step", "test_step"]
 
 
 @dataclass(frozen=True)
@@ -68,23 +68,19 @@ def test_step(
 
 
 @dataclass(frozen=True)
-class Ready:
-    """Feeds, made ready for a step.
+class Prepared:
+    """Feeds, prepared for a step.
 
     Attributes:
-        step: The step's number, which its random values depend on.
+        number: How many steps come before it; its random values depend on that.
         feeds: The feeds as they came.
-        program: What the random values belong to.
         random: The random values.
-        plan: What `fed` belongs to; None for the reference.
-        fed: What the plan is fed.
+        fed: What the plan is fed; None for the reference.
     """
 
-    step: int
+    number: int
     feeds: Sequence[Array]
-    program: Program
     random: engine.Values
-    plan: Plan | None
     fed: Fed | None
 
 
@@ -124,15 +120,15 @@ class Step:
             pixels = _pixels(program, feeds)
             self._plan = compiler.plan_for(program, len(feeds[0]), variables, optimizer, pixels)
 
-    def ready(self, feeds: Sequence[Array], later: int = 0) -> Ready:
-        """Make feeds ready for a step before which `later` others are to be taken."""
-        number = self._optimizer.iterations + later
+    def prepare(self, feeds: Sequence[Array], ahead: int = 0) -> Prepared:
+        """Prepare feeds for the next step, or for one that comes `ahead` steps after it."""
+        number = self._optimizer.iterations + ahead
         random = engine.draw(self._program, len(feeds[0]), ("step", number))
         fed = None if self._plan is None else self._plan.feed(feeds, random)
-        return Ready(number, feeds, self._program, random, self._plan, fed)
+        return Prepared(number, feeds, random, fed)
 
     def take(
-        self, ready: Ready, meanwhile: Callable[[], None] | None = None
+        self, prepared: Prepared, meanwhile: Callable[[], None] | None = None
     ) -> Callable[[], Losses]:
         """Take a step, and return what says what it found: that can be asked later.
 
@@ -141,26 +137,25 @@ class Step:
         Raises:
             NonFiniteError: The loss or a gradient is NaN or infinite; nothing is changed.
         """
-        mine = ready.program is self._program and ready.plan is self._plan
-        if not mine or ready.step != self._optimizer.iterations:
-            ready = self.ready(ready.feeds)
-        if self._plan is None or ready.fed is None:
-            found = self._by_the_reference(ready)
+        if prepared.number != self._optimizer.iterations:  # one before it was refused
+            prepared = self.prepare(prepared.feeds)
+        if self._plan is None or prepared.fed is None:
+            found = self._by_the_reference(prepared)
             return lambda: found
-        results, finite = self._plan.train(ready.fed, meanwhile)
+        results, finite = self._plan.train(prepared.fed, meanwhile)
         if not finite:  # nothing was changed, so the reference meets the same, and can say where
-            values = self._values(ready)
+            values = self._values(prepared)
             per_variable = [bool(np.isfinite(g).all()) for g in self._plan.gradients()]
             raise NonFiniteError(_where(self._program, values, self._variables, per_variable))
         return lambda: _losses(results(), self._parts)
 
-    def _values(self, ready: Ready) -> engine.Values:
-        feeds = _floats(self._program, ready.feeds)
-        return engine.forward(self._program, feeds, ready.random, keep=True)
+    def _values(self, prepared: Prepared) -> engine.Values:
+        feeds = _floats(self._program, prepared.feeds)
+        return engine.forward(self._program, feeds, prepared.random, keep=True)
 
-    def _by_the_reference(self, ready: Ready) -> Losses:
+    def _by_the_reference(self, prepared: Prepared) -> Losses:
         program, variables = self._program, self._variables
-        values = self._values(ready)
+        values = self._values(prepared)
         losses = _losses([values[output] for output in program.outputs], self._parts)
         weights = _weights(program, variables)
         found = engine.gradients(program, values, [w for w in weights if w is not None])

@@ -22,7 +22,7 @@ from pellucid.layers._symbolic import KerasTensor, flatten, pack
 from pellucid.models import _feeding as feeding
 from pellucid.models._loss_program import loss_program
 from pellucid.models._shortcut import remember, take
-from pellucid.models._steps import Losses, Ready, Step, predict_step, test_step
+from pellucid.models._steps import Losses, Prepared, Step, predict_step, test_step
 from pellucid.models.network import Network
 from pellucid.ops._operation import Array
 from pellucid.random import get_seed
@@ -36,14 +36,14 @@ Steps = dict[Hashable, Step]
 """What takes steps on batches of each kind."""
 
 
-class ReadyBatch(NamedTuple):
-    """A batch, ready for a step; `ready` is None where no step of its kind was taken before."""
+class PreparedBatch(NamedTuple):
+    """A batch, prepared for a step, as far as what takes steps of its kind is known already."""
 
     kind: Hashable
     feeds: list[Array]
     targets: dict[int, Array]
     weights: dict[int, Array]
-    ready: Ready | None
+    prepared: Prepared | None
 
 
 class Trainer(Network):
@@ -271,14 +271,16 @@ class Trainer(Network):
         for epoch in range(calls.first_epoch(initial_epoch), epochs):
             calls.on_epoch_begin(epoch)
             steps: Steps = {}
-            ready = feeding.Ahead(
+            # What callbacks may change between batches is not asked for before they did.
+            known = {} if calls.changes_between_batches else steps
+            prepared = feeding.Ahead(
                 stream.batches(epoch),
-                partial(self._ready_batch, class_weight, steps),
+                partial(self._prepare_batch, class_weight, known),
                 self._catch_up,
             )
             # What is in memory may be read ahead; any other source is asked when it is its turn.
-            meanwhile = ready.fetch if isinstance(data, ArrayDataset) else None
-            logs = self._epoch(ready, epoch, calls, steps, meanwhile)
+            meanwhile = prepared.fetch if isinstance(data, ArrayDataset) else None
+            logs = self._epoch(prepared, epoch, calls, steps, meanwhile)
             if validation is not None and feeding.is_due(epoch, validation_freq):
                 found = self._evaluated(validation, validation_steps, calls)
                 logs |= {f"val_{name}": value for name, value in found.items()}
@@ -292,7 +294,7 @@ class Trainer(Network):
 
     def _epoch(
         self,
-        batches: Iterable[ReadyBatch],
+        batches: Iterable[PreparedBatch],
         epoch: int,
         calls: Any,
         steps: Steps,
@@ -302,6 +304,7 @@ class Trainer(Network):
         done = calls.batches_done(epoch)
         variables = self.trainable_weights
         watched = calls.watches_batches  # else nobody reads what they are told after each
+        changing = calls.changes_between_batches
         logs: Logs | None = None
         step = -1
         for step, batch in enumerate(batches):
@@ -309,7 +312,8 @@ class Trainer(Network):
                 continue
             if watched:
                 calls.on_train_batch_begin(step)
-                steps.clear()  # who is told of batches may change what steps are made of
+            if changing:
+                steps.clear()
             try:
                 self._train_batch(batch, variables, steps, meanwhile)
                 logs = self._results() if watched else None
@@ -339,7 +343,7 @@ class Trainer(Network):
     ) -> Any:
         """Take one training step on one batch; return loss and metrics since `reset_metrics`."""
         self._ready(np.shape(flatten(x)[0])[1:], needs_targets=True)
-        batch = self._ready_batch(class_weight, {}, (x, y, sample_weight), 0)
+        batch = self._prepare_batch(class_weight, {}, (x, y, sample_weight), 0)
         self._train_batch(batch, self.trainable_weights, {})
         return self._returned(return_dict)
 
@@ -351,36 +355,36 @@ class Trainer(Network):
         self._test_batch((x, y, sample_weight))
         return self._returned(return_dict)
 
-    def _ready_batch(
+    def _prepare_batch(
         self,
         class_weight: Mapping[int, float] | None,
         steps: Steps,
         batch: tuple[Any, ...],
-        later: int,
-    ) -> ReadyBatch:
-        """Make a batch ready, as far as `steps` allows, for a step after `later` others."""
+        ahead: int,
+    ) -> PreparedBatch:
+        """Prepare a batch for the next step, or for one that comes `ahead` steps after it."""
         inputs, targets, weights = self._feeds(feeding.weighted_by_class(batch, class_weight))
         feeds = [*inputs, *targets.values(), *weights.values()]
         kind = (tuple(weights), len(inputs[0]), *(array.dtype.char for array in inputs))
-        ready = steps[kind].ready(feeds, later) if kind in steps else None
-        return ReadyBatch(kind, feeds, targets, weights, ready)
+        prepared = steps[kind].prepare(feeds, ahead) if kind in steps else None
+        return PreparedBatch(kind, feeds, targets, weights, prepared)
 
     def _train_batch(
         self,
-        batch: ReadyBatch,
+        batch: PreparedBatch,
         variables: Sequence[Variable],
         steps: Steps,
         meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Take a step; `steps` keeps what takes those of one kind."""
-        kind, feeds, targets, weights, ready = batch
+        kind, feeds, targets, weights, prepared = batch
         if kind not in steps:
             program = self._loss_program(True, weights, variables)
             steps[kind] = Step(
                 program, feeds, len(targets), variables, self.optimizer, self._engine()
             )
         step = steps[kind]
-        found = step.take(ready or step.ready(feeds), meanwhile)
+        found = step.take(prepared or step.prepare(feeds), meanwhile)
         self._unrecorded.append(lambda: self._record(found(), len(feeds[0]), targets, weights))
         if self._metrics is None:  # what metrics object to is said after the first step
             self._catch_up()

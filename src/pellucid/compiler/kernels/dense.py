@@ -495,9 +495,10 @@ def _weights_backward(b: Builder, group: Group, weight: Tensor, x: Place, dz: Pl
 
 
 def _rows_of_gradient(depth: int) -> int:
-    """Return how many rows of dW make a piece: if possible so that none is left over.
+    """Return how many rows of dW make a piece.
 
-    What is left over would need code of its own.
+    Rows that are left over need code of their own, so that a number of rows is chosen that leaves
+    none, if there is one; it is not much below `BLOCK`, for every piece reads all of dz.
     """
     fitting = (rows for rows in range(BLOCK, 2 * BLOCK // 3 - 1, -1) if depth % rows == 0)
     return next(fitting, BLOCK)
