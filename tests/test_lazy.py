@@ -10,12 +10,16 @@ import pickle
 import pydoc
 import subprocess
 import sys
+import types
 from pathlib import Path
 
+import joblib
 import pytest
 
 import pellucid
-from pellucid import constraints, initializers, layers, ops, regularizers
+from pellucid import constraints, initializers, layers, losses, ops, regularizers
+from pellucid._lazy import _Module
+from pellucid._registry import Registry, snake_case
 from pellucid.errors import NameLookupError
 from pellucid.layers import _registry as layers_registry
 from pellucid.losses import _registry as losses_registry
@@ -37,9 +41,9 @@ def lazy_modules() -> list[str]:
 def python(code: str) -> str:
     """Return what a fresh process prints."""
     known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=known, check=True
-    ).stdout
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=known)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 # What readers, type checkers and Python are told.
@@ -58,7 +62,7 @@ def test_type_checkers_are_told_the_same_as_python(name: str) -> None:
                 assert all(alias.asname == alias.name for alias in line.names)
     if name == "pellucid":  # the package `explain` is itself the function
         told[told.index(("explain", "pellucid.explain.trace"))] = ("explain", "pellucid")
-    assert sorted(told) == sorted(module._homes.items())
+    assert sorted(told) == sorted((n, h) for n, h in module._homes.items() if n in module.__all__)
 
 
 @pytest.mark.parametrize("name", lazy_modules())
@@ -74,18 +78,65 @@ def test_every_name_is_there_for_all_who_ask(name: str) -> None:
         module.nonsense  # noqa: B018  # asking for it is what is tested
 
 
-def test_help_and_pickle_take_them_for_modules() -> None:
+def test_help_takes_them_for_modules() -> None:
     assert "class Dense(" in pydoc.render_doc(layers, renderer=pydoc.plaintext)
-    assert pickle.loads(pickle.dumps(layers)) is layers
-    assert pickle.loads(pickle.dumps(ops.softmax)) is ops.softmax
     assert inspect.ismodule(layers)
 
 
-def test_names_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ops, "softmax", None)
-    assert ops.softmax is None
+def test_functions_that_refer_to_them_can_be_sent_to_another_process() -> None:
+    def dense() -> layers.Layer:
+        return layers.Dense(3)
+
+    by_value = joblib.wrap_non_picklable_objects(dense, keep_wrapper=False)  # with cloudpickle
+    again = pickle.loads(pickle.dumps(by_value))
+    assert again is not dense
+    assert isinstance(again(), layers.Dense)
+    assert pickle.loads(pickle.dumps(ops.softmax)) is ops.softmax
+
+
+@pytest.mark.parametrize("value", [None, types.ModuleType("pellucid.ops.softmax")])
+def test_names_can_be_replaced(value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ops, "softmax", value)
+    assert ops.softmax is value
     monkeypatch.undo()
     assert ops.softmax([0.0]) == 1
+
+
+SUBMODULES = [
+    "callbacks.stopping",
+    "data.loading",
+    "formats.onnx",
+    "layers.convolution",
+    "losses.regression",
+    "metrics.confusion",
+    "ops.functional",
+    "optimizers.adam",
+    "optimizers.schedules",
+]
+
+
+def test_submodules_are_there_before_anything_of_them_is_used() -> None:
+    code = "import pellucid, sys\nfrom pellucid import formats\n"
+    for name in SUBMODULES:
+        parent, _, word = name.rpartition(".")
+        code += f"assert {word!r} in dir(pellucid.{parent})\n"
+        code += f"assert pellucid.{name} is sys.modules['pellucid.{name}']\n"
+    python(code)
+
+
+@pytest.mark.parametrize("name", lazy_modules())
+def test_dir_shows_nothing_that_the_module_has_for_itself(name: str) -> None:
+    module = importlib.import_module(name)
+    for shown in {name for name in dir(module) if not name.startswith("__")} - set(module.__all__):
+        assert not shown.startswith("_")
+        assert getattr(module, shown) is sys.modules[f"{name}.{shown}"]
+    assert {"__all__", "__doc__", "__name__"} <= set(dir(module))
+
+
+def test_a_module_without_a_table_has_no_names() -> None:
+    module = _Module("empty")
+    assert not hasattr(module, "name")
+    assert "__doc__" in dir(module)
 
 
 # Functions, and modules of operations, of the same name.
@@ -177,8 +228,34 @@ def test_what_can_be_named_is_of_its_kind(registry) -> None:
             registry.find(name)
 
 
+@pytest.mark.parametrize(
+    ("module", "base", "name"),
+    [
+        ("keras.layers", layers.Layer, "Input"),  # a function
+        ("keras.losses", layers.Layer, "Huber"),
+        ("keras.metrics", losses.Loss, "MeanSquaredError"),
+    ],
+)
+def test_what_is_not_of_its_kind_cannot_be_named(module: str, base: type, name: str) -> None:
+    registry = Registry("kind", module, base, [name, "Other"])
+    for spelling in (name, snake_case(name)):
+        with pytest.raises(NameLookupError, match=rf"Unknown kind '{spelling}'.*: [Oo]ther\.$"):
+            registry.deserialize({"class_name": spelling, "config": {}})
+
+
+def test_what_can_be_named_is_not_what_is_set_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    huber = losses.get("huber")
+    monkeypatch.setattr(losses, "Huber", lambda: 3)
+    assert type(losses.get("huber")) is type(huber)
+    assert losses.serialize(huber)["registered_name"] is None
+    registry = Registry("loss", "keras.losses", losses.Loss, ["Huber"])
+    with pytest.raises(NameLookupError):
+        registry.get("huber")
+
+
 def test_every_public_layer_can_be_named() -> None:
-    public = {cls for cls in map(layers.__dict__.get, dir(layers)) if inspect.isclass(cls)}
+    public = {getattr(layers, name) for name in layers.__all__}
+    public = {cls for cls in public if inspect.isclass(cls)}
     public = {c for c in public if issubclass(c, layers.Layer)} - {layers.Layer}
     assert {cls.__name__ for cls in public} == layers_registry._REGISTRY._own
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-__all__ = ["load_on_use"]
+__all__ = ["load_on_use", "names_of"]
 
 
 class _Module(ModuleType):
@@ -25,7 +25,7 @@ class _Module(ModuleType):
     function, and only a class can decline.
     """
 
-    _homes: dict[str, str]
+    _homes: Mapping[str, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         home = self._homes.get(name)
@@ -41,23 +41,37 @@ class _Module(ModuleType):
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        submodule = isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}"
-        if not submodule or self._homes.get(name, self.__name__) == self.__name__:
+        elsewhere = self._homes.get(name, self.__name__) != self.__name__
+        if not (elsewhere and _is_submodule(self, name, value)):
             super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*self.__dict__, *self._homes})
+        """Tell what users look for: not what the module imports for itself."""
+        found = {*self._homes, *self.__dict__.get("__all__", ())}
+        for name, value in self.__dict__.items():
+            if name.startswith("__") or (name[0] != "_" and _is_submodule(self, name, value)):
+                found.add(name)
+        return sorted(found)
 
     def __reduce__(self) -> Any:
-        """Let pickle, which knows plain modules at most, write it down by its name."""
+        """Be pickled by name.
+
+        A function that is sent to another process by value, as joblib and Dask do, takes along the
+        modules that it refers to, and cloudpickle knows how for `ModuleType` itself alone.
+        """
         return importlib.import_module, (self.__name__,)
 
 
-def load_on_use(name: str, elsewhere: Mapping[str, str], own: str = "") -> list[str]:
-    """Give a module names that are defined elsewhere; return all of its public names.
+def _is_submodule(module: ModuleType, name: str, value: object) -> bool:
+    """Return whether `value` is the submodule of that name that Python has imported."""
+    return isinstance(value, ModuleType) and value is sys.modules.get(f"{module.__name__}.{name}")
 
-    They become its `__all__`. It cannot set that by itself: beside an `__all__` that type checkers
-    cannot read, they would take none of its names for public.
+
+def load_on_use(name: str, elsewhere: Mapping[str, str], own: str = "") -> None:
+    """Give a module the names that are defined elsewhere, and those modules that are below it.
+
+    `__all__` is set here, not in the module, because type checkers treat a computed `__all__` as
+    empty. The submodules are attributes (`losses.regression`) but not in `__all__`.
 
     Args:
         name: The module's `__name__`.
@@ -68,6 +82,13 @@ def load_on_use(name: str, elsewhere: Mapping[str, str], own: str = "") -> list[
     module = sys.modules[name]
     homes = {name: home for home, names in elsewhere.items() for name in names.split()}
     public = sorted([*homes, *own.split()])
-    module.__dict__.update(_homes=homes, __all__=public)
+    below = [home.removeprefix(f"{name}.") for home in elsewhere if home.startswith(f"{name}.")]
+    submodules = {path.split(".")[0]: name for path in below if path[0] != "_"}
+    module.__dict__.update(_homes=submodules | homes, __all__=public)
     module.__class__ = _Module
-    return public
+
+
+def names_of(module: ModuleType) -> list[str]:
+    """Return a module's `__all__`, where type checkers do not see that it has one."""
+    names: list[str] = module.__all__
+    return names

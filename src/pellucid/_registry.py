@@ -69,6 +69,7 @@ class Registry(Generic[T]):
         self._names = {snake_case(name): name for name in self._own}
         self._names |= {name: name for name in self._own} | dict(aliases or {})
         self._added: dict[str, type[T]] = {}
+        self._loaded: dict[str, type[T]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._names or name in self._added
@@ -92,14 +93,24 @@ class Registry(Generic[T]):
             return custom
         if name in self._added:
             return self._added[name]
-        if name not in self._names:
+        meant = self._names.get(name)
+        cls = self._load(meant) if meant else None
+        if cls is None:
             written = snake_case if name.islower() else str  # spelled as the caller spells
-            raise unknown_name(self.kind, name, {written(own) for own in self._own})
-        return self._load(self._names[name])
-
-    def _load(self, own: str) -> type[T]:
-        cls: type[T] = getattr(importlib.import_module(self._home), own)
+            raise unknown_name(self.kind, name, {written(own) for own in self._own - {meant}})
         return cls
+
+    def _load(self, own: str) -> type[T] | None:
+        """Return the class of that name in the package, None if what is there is of another kind.
+
+        It is kept: what a program sets in the package's place later cannot be named.
+        """
+        if own not in self._loaded:
+            cls = getattr(importlib.import_module(self._home), own)
+            if not (isinstance(cls, type) and issubclass(cls, self.base)):
+                return None
+            self._loaded[own] = cls
+        return self._loaded[own]
 
     def get(self, identifier: object, custom_objects: Mapping[str, Any] | None = None) -> T:
         """Return the object meant by a name, a class, an instance or a serialised dictionary."""

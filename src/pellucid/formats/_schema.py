@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pellucid._lazy import names_of
 from pellucid.errors import LoadError
 from pellucid.layers._keras_operations import from_keras, is_keras_operation
 from pellucid.layers._layer import Layer
@@ -80,7 +81,7 @@ def known_layers() -> dict[str, type[Layer]]:
     """Return the layers that a file may name, by their Keras names."""
     from pellucid import layers
 
-    public = ((name, getattr(layers, name)) for name in layers._NAMES)
+    public = ((name, getattr(layers, name)) for name in names_of(layers))
     return {
         name: cls
         for name, cls in public

@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from pellucid.layers.resizing import UpSampling2D as UpSampling2D
     from pellucid.layers.resizing import ZeroPadding2D as ZeroPadding2D
 
-_NAMES = load_on_use(
+load_on_use(
     __name__,
     {
         "pellucid.layers._layer": "Layer serialize",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pellucid import layers
+from pellucid._lazy import names_of
 from pellucid._registry import Registry
 from pellucid.layers._layer import Layer
 
@@ -29,7 +30,7 @@ _REGISTRY: Registry[Layer] = Registry(
     "layer",
     "keras.layers",
     Layer,
-    {name for name in layers._NAMES if name[0].isupper()} - {"Input", "Layer", *_ALIASES},
+    {name for name in names_of(layers) if name[0].isupper()} - {"Input", "Layer", *_ALIASES},
     _ALIASES,
 )
 

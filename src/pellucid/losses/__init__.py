@@ -91,7 +91,7 @@ if TYPE_CHECKING:
         mean_squared_logarithmic_error as mean_squared_logarithmic_error,
     )
 
-_NAMES = load_on_use(
+load_on_use(
     __name__,
     {
         "pellucid.losses._loss": "Loss",

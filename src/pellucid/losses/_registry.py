@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pellucid import losses
+from pellucid._lazy import names_of
 from pellucid._registry import Registry
 from pellucid.errors import TypeMismatchError
 from pellucid.losses._loss import Loss
@@ -16,7 +17,7 @@ _REGISTRY: Registry[Loss] = Registry(
     "loss",
     "keras.losses",
     Loss,
-    [name for name in losses._NAMES if name[0].isupper() and name != "Loss"],
+    [name for name in names_of(losses) if name[0].isupper() and name != "Loss"],
     {
         "bce": "BinaryCrossentropy",
         "BCE": "BinaryCrossentropy",

@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from pellucid.metrics.scores import FBetaScore as FBetaScore
     from pellucid.metrics.scores import R2Score as R2Score
 
-_NAMES = load_on_use(
+load_on_use(
     __name__,
     {
         "pellucid.losses": """

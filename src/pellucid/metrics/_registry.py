@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pellucid import metrics
+from pellucid._lazy import names_of
 from pellucid._registry import Registry
 from pellucid.metrics._metric import MeanMetricWrapper, Metric
 from pellucid.ops._operation import Shape
@@ -16,7 +17,7 @@ _REGISTRY: Registry[Metric] = Registry(
     "metric",
     "keras.metrics",
     Metric,
-    {name for name in metrics._NAMES if name[0].isupper()} - {"MeanMetricWrapper", "Metric"},
+    {name for name in names_of(metrics) if name[0].isupper()} - {"MeanMetricWrapper", "Metric"},
     {
         "bce": "BinaryCrossentropy",
         "BCE": "BinaryCrossentropy",

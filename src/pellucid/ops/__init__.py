@@ -136,7 +136,7 @@ if TYPE_CHECKING:
     from pellucid.ops.functional import max_pool as max_pool
     from pellucid.ops.functional import separable_conv as separable_conv
 
-_NAMES = load_on_use(
+load_on_use(
     __name__,
     {
         "pellucid.ops._activation_functions": """

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TypeGuard
 
 from pellucid import ops
+from pellucid._lazy import names_of
 from pellucid.ops._operation import Operation
 from pellucid.ops._symbolic import FUNCTIONS, Function
 
@@ -32,6 +33,6 @@ def operations() -> dict[str, type[Operation]]:
 
 def functions() -> dict[str, Function]:
     """Return every function that can be called on symbolic tensors, by name."""
-    for name in ops._NAMES:
+    for name in names_of(ops):
         getattr(ops, name)
     return FUNCTIONS
