@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import subprocess
 import sys
@@ -17,7 +18,10 @@ from pellucid import layers
 
 pytest.importorskip("llvmlite")
 from pellucid.compiler import engine, runtime, target
+from pellucid.compiler.ir import Module
 from pellucid.compiler.kernels import _sweep
+from pellucid.compiler.schedule import Schedule
+from pellucid.compiler.sections import control_of, emit_section
 from test_compiler_plan import ENVIRONMENT, headline
 
 
@@ -275,3 +279,52 @@ def test_a_section_is_finished_whatever_happens_meanwhile(watch: int, monkeypatc
         with contextlib.suppress(KeyboardInterrupt):
             plan.team.run(launch, meanwhile=interrupted)
         np.testing.assert_array_equal(output, expected)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("others", range(5), ids=lambda n: f"beside {n} jobs")
+def test_nobody_goes_on_to_the_next_phase_before_all_of_this_one_is_done(others, threads) -> None:
+    """One piece takes a tenth of a second; what the next phase makes of it must be there."""
+    machine = target.host()
+    schedule = Schedule(Module(machine.width))
+    slow = schedule.place("slow", (1,), extent="whole")
+    copies = schedule.place("copies", (8,), extent="whole")
+    quick = [schedule.place(f"quick {k}", (1,), extent="whole") for k in range(others)]
+
+    def work(f) -> None:
+        x = f.arguments[0]
+        with f.each(3_000_000):  # each waits for the one before
+            x.put(x.get() + 1.0)
+
+    def one(f) -> None:
+        f.arguments[0].put(1.0)
+
+    def copy(f) -> None:
+        x, y, item, _ = f.arguments
+        y.put(x.get(), item)
+
+    schedule.add("", ("slow",), "item", [slow], [slow], work, count=lambda _: 1)
+    for place in quick:
+        schedule.add("", ("quick",), "item", [place], [place], one, count=lambda _: 1)
+    schedule.add("", ("copy",), "item", [slow, copies], [copies], copy, count=lambda _: 8)
+    (section,) = schedule.sections()
+    assert len(section.phases) == 2
+    emit_section(schedule.module, "run", section)
+    runtime.provide_symbols()
+    pointer = ctypes.c_void_p
+    run = target.compile_module(schedule.module, machine).function(
+        "run", pointer, pointer, ctypes.c_int64
+    )
+    memory = {place: np.zeros(16, np.float32) for place in schedule.places}
+    table = np.array([memory[p].ctypes.data for p in schedule.places], np.uint64)
+    control = control_of(section, 1, 1, threads)
+    team = [
+        threading.Thread(target=run, args=(table.ctypes.data, control.ctypes.data, k))
+        for k in range(threads)
+    ]
+    for member in team:
+        member.start()
+    for member in team:
+        member.join()
+    assert memory[slow][0] == 3_000_000
+    np.testing.assert_array_equal(memory[copies][:8], 3_000_000)

@@ -61,9 +61,9 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
         f.label(begin)
         owner = (thread + others) % threads
         shares = []
-        for index, count in enumerate(counts):
+        for k, count in enumerate(counts):
             # The next job with few pieces begins with the next thread: the last has not them all.
-            turned = f.select(count < threads, (owner + index) % threads, owner)
+            turned = f.select(count < threads, (owner + k) % threads, owner)
             low = count * turned // threads
             shares.append((low, count * (turned + 1) // threads - low))
         most = sum((size for _, size in shares[1:]), shares[0][1])
