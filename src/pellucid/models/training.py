@@ -271,7 +271,7 @@ class Trainer(Network):
         for epoch in range(calls.first_epoch(initial_epoch), epochs):
             calls.on_epoch_begin(epoch)
             steps: Steps = {}
-            # What callbacks may change between batches is not asked for before they did.
+            # Where callbacks may change what a step depends on, only its data is fetched ahead.
             known = {} if calls.changes_between_batches else steps
             prepared = feeding.Ahead(
                 stream.batches(epoch),
@@ -313,7 +313,7 @@ class Trainer(Network):
             if watched:
                 calls.on_train_batch_begin(step)
             if changing:
-                steps.clear()
+                steps.clear()  # the next is made of what there is now
             try:
                 self._train_batch(batch, variables, steps, meanwhile)
                 logs = self._results() if watched else None
