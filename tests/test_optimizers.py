@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -217,7 +218,9 @@ def test_follows_keras(name, keras_oracle):
             np.testing.assert_allclose(
                 variable.value, theirs[f"w{i}"][step], rtol=1e-5, atol=1e-6, err_msg=f"step {step}"
             )
-    assert [n for n, _ in optimizer.variables] == told["names"]
+    # Keras numbers a variable without a name of its own by how many there were in the process.
+    names = [re.sub(r"^variable_\d+$", "variable", name) for name in told["names"]]
+    assert [n for n, _ in optimizer.variables] == names
     for i, (_, array) in enumerate(optimizer.variables):
         assert array.dtype == theirs[f"s{i}"].dtype
         np.testing.assert_allclose(array, theirs[f"s{i}"], rtol=1e-5, atol=1e-6)
