@@ -70,7 +70,7 @@ class _KerasAlias:
         del path, target
         if f"{fullname}.".startswith("pellucid.keras."):
             # It is a loader by its methods: the base class is in importlib.abc, slow to import.
-            return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # see above
+            return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # no base class: see above
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:

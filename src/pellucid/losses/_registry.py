@@ -65,6 +65,4 @@ def deserialize(
     config: Mapping[str, Any] | str, custom_objects: Mapping[str, Any] | None = None
 ) -> Loss:
     """Return the loss that `serialize` wrote down, or that a name means."""
-    if isinstance(config, str):
-        return _REGISTRY.find(config, custom_objects)()
-    return _REGISTRY.deserialize(config, custom_objects)
+    return _REGISTRY.get(config, custom_objects)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from pellucid.optimizers import Optimizer
 if TYPE_CHECKING:
     from pellucid.compiler.plan import Fed, Plan
 
-__all__ = ["Losses", "Prepared", "Step", "predict_step", "test_step"]
+__all__ = ["Losses", "PreparedBatch", "Step", "Steps", "predict_step", "test_step"]
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,20 @@ class Step:
         for variable, new in updates:
             variable.assign(new)
         return losses
+
+
+Steps = dict[Hashable, Step]
+"""What takes steps on batches of each kind."""
+
+
+class PreparedBatch(NamedTuple):
+    """A batch, prepared for a step, as far as what takes steps of its kind is known already."""
+
+    kind: Hashable
+    feeds: list[Array]
+    targets: dict[int, Array]
+    weights: dict[int, Array]
+    prepared: Prepared | None
 
 
 def _pixels(program: Program, feeds: Sequence[Array]) -> tuple[bool, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,14 @@ from pellucid.layers._symbolic import KerasTensor, flatten, pack
 from pellucid.models import _feeding as feeding
 from pellucid.models._loss_program import loss_program
 from pellucid.models._shortcut import remember, take
-from pellucid.models._steps import Losses, Prepared, Step, predict_step, test_step
+from pellucid.models._steps import (
+    Losses,
+    PreparedBatch,
+    Step,
+    Steps,
+    predict_step,
+    test_step,
+)
 from pellucid.models.network import Network
 from pellucid.ops._operation import Array
 from pellucid.random import get_seed
@@ -32,18 +39,6 @@ __all__ = ["Trainer"]
 Logs = dict[str, float]
 Feeds = tuple[list[Array], dict[int, Array], dict[int, Array]]
 """A batch's inputs, and its targets and sample weights by the index of their output."""
-Steps = dict[Hashable, Step]
-"""What takes steps on batches of each kind."""
-
-
-class PreparedBatch(NamedTuple):
-    """A batch, prepared for a step, as far as what takes steps of its kind is known already."""
-
-    kind: Hashable
-    feeds: list[Array]
-    targets: dict[int, Array]
-    weights: dict[int, Array]
-    prepared: Prepared | None
 
 
 class Trainer(Network):
