@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -127,3 +130,31 @@ def test_a_variable_keeps_its_array_and_its_shape() -> None:
     assert array.sum() == 12
     with pytest.raises(ShapeError, match="dense/kernel"):
         variable.assign(np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (200, 90)])
+def test_arrays_of_variables_begin_with_a_cache_line_after_copies_too(
+    shape: tuple[int, ...],
+) -> None:
+    given = np.arange(np.prod(shape, dtype=int), dtype="float32").reshape(shape)
+    variable = Variable(given)
+    for made in (variable, copy.deepcopy(variable), pickle.loads(pickle.dumps(variable))):
+        assert made.address % 64 == 0
+        np.testing.assert_array_equal(made.value, given)
+        assert made.value.shape == shape
+        assert made.value.flags.writeable
+
+
+def test_large_arrays_that_are_made_one_after_the_other_begin_at_other_places_of_a_page() -> None:
+    made = [Variable(np.zeros((160, 128), "float32")) for _ in range(8)]
+    assert len({variable.address % 4096 for variable in made}) == len(made)
+
+
+def test_who_has_a_part_of_a_variables_array_shares_it() -> None:
+    variable = Variable(np.zeros((2, 3)))
+    assert not variable.shared
+    for take in (lambda array: array, lambda array: array[0], lambda array: array.T[1:]):
+        held = take(variable.value)
+        assert variable.shared
+        del held
+        assert not variable.shared

@@ -1,3 +1,4 @@
+import copy
 import json
 import re
 
@@ -373,3 +374,16 @@ def test_misuse_is_refused():
         optimizer.set_variables([0, 0.1, np.zeros(3)])
     with pytest.raises(ShapeError, match=r"call build\(\) first"):
         SGD(momentum=0.9).set_variables([0, 0.1, np.zeros(3)])
+
+
+def test_slots_begin_with_a_cache_line_after_a_copy_too() -> None:
+    variable = Variable(np.ones((3, 5), "float32"))
+    optimizer = Adam()
+    optimizer.build([variable])
+    optimizer.apply([np.ones((3, 5), "float32")], [variable])
+    copied_variable, copied = copy.deepcopy((variable, optimizer))
+    for made, of in ((optimizer, variable), (copied, copied_variable)):
+        slots = made.slots_of(of)
+        assert all(array.ctypes.data % 64 == 0 for array in slots.values())
+        for name, array in optimizer.slots_of(variable).items():
+            np.testing.assert_array_equal(slots[name], array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,32 @@ import numpy.typing as npt
 from pellucid.errors import ShapeError
 from pellucid.ops._operation import Array
 
-__all__ = ["Variable"]
+__all__ = ["Variable", "aligned"]
+
+LINE, PAGE = 64, 4096
+LARGE = 64 * 1024
+"""Bytes in a cache line and in a page, and from how many on an array is large."""
+
+_numbers = count()
+
+
+def aligned(values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
+    """Return a copy whose memory begins where a cache line does.
+
+    Machine code goes through weights and slots by vectors as long as a line. Begun elsewhere, each
+    would lie in two lines, and that costs a sixth of the optimiser's pass. Large arrays begin at
+    different places of their pages too: lines at the same place of a page share a few sets of L1.
+    """
+    given = np.asarray(values, dtype)
+    unit = PAGE if given.nbytes >= LARGE else LINE
+    # Not an array of bytes: NumPy would take it, not what is returned, for the base of slices, and
+    # who has a slice would have no reference to what is returned.
+    memory = bytearray(given.nbytes + unit)
+    address = np.frombuffer(memory, np.uint8).ctypes.data
+    begin = (next(_numbers) * 5 * LINE - address) % unit
+    found: Array = np.ndarray(given.shape, given.dtype, memory, begin)
+    found[...] = given
+    return found
 
 
 class Variable:
@@ -42,12 +68,16 @@ class Variable:
         dtype: npt.DTypeLike = "float32",
         constraint: Any = None,
     ) -> None:
-        self._value: Array = np.array(value, dtype=dtype, order="C")
+        self._value = aligned(value, dtype)
         self.name = name
         self.path = path or name
         self.trainable = trainable
         self.regularizer = regularizer
         self.constraint = constraint
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._value = aligned(self._value)
 
     @property
     def value(self) -> Array:

@@ -29,7 +29,7 @@ from pellucid.errors import (
     ShapeError,
     TypeMismatchError,
 )
-from pellucid.graph.variable import Variable
+from pellucid.graph.variable import Variable, aligned
 from pellucid.ops._terms import Call, Constant, Expression, Named, Product, Sum
 from pellucid.optimizers import schedules
 
@@ -172,7 +172,10 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
-        self._slots = {id(variable): slots for variable, slots in state["_slots"]}
+        self._slots = {
+            id(variable): {slot: aligned(array) for slot, array in slots.items()}
+            for variable, slots in state["_slots"]
+        }
         self._excluded = {id(variable) for variable in state["_excluded"]}
 
     def build(self, variables: Iterable[Variable]) -> None:
@@ -355,7 +358,8 @@ class Optimizer:
         self, shape: tuple[int, ...], dtype: npt.DTypeLike = "float32"
     ) -> dict[str, Array]:
         """Return the slots of a variable of this shape before the first step."""
-        return {slot: np.full(shape, self.slot_start(slot), dtype) for slot in self.slot_names}
+        starts = {slot: np.asarray(self.slot_start(slot), dtype) for slot in self.slot_names}
+        return {slot: aligned(np.broadcast_to(start, shape)) for slot, start in starts.items()}
 
     @property
     def slot_names(self) -> list[str]:
