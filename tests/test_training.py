@@ -542,27 +542,72 @@ def test_callbacks_are_called_in_keras_order() -> None:
     ]
 
 
-def test_what_goes_wrong_ahead_is_told_when_it_is_its_turn() -> None:
-    def prepare(number: int, later: int) -> int:
-        laters.append(later)
-        if number == 2:
-            raise ValueError("two")
-        return number * 10
+class Numbered(int):
+    """A number that stands for a prepared batch of a megabyte."""
 
-    done, laters, met = [], [], []
-    ready = feeding.Ahead(iter(range(5)), prepare, lambda: done.append(len(met)))
+    nbytes = 2**20
+
+
+@pytest.mark.parametrize(
+    ("most", "laters"), [(1, [0, 1, 1, 1]), (2, [0, 1, 2, 1]), (9, [0, 1, 2, 3])]
+)
+def test_what_goes_wrong_ahead_is_told_when_it_is_its_turn(most: int, laters: list[int]) -> None:
+    def prepare(number: int, later: int) -> Any:
+        found.append(later)
+        if number == 3:
+            raise ValueError("three")
+        return Numbered(number)
+
+    done, found, met = [], [], []
+    ready = feeding.Ahead(iter(range(5)), prepare, lambda: done.append(len(met)), most)
 
     def walk() -> None:
         for number in ready:
             met.append(number)
             ready.fetch()
 
-    with pytest.raises(ValueError, match="two"):
+    with pytest.raises(ValueError, match="three"):
         walk()
-    assert met == [0, 10]
-    assert done == [0, 1]  # for each batch made ready, before its step
-    assert laters == [0, 1, 1]
-    assert list(feeding.Ahead(iter(range(2)), prepare, lambda: None)) == [0, 10]
+    assert met == [0, 1, 2]
+    assert done == [0, 1, 2, 3]  # before the first step, and during each
+    assert found == laters
+
+
+@pytest.mark.parametrize(("size", "groups"), [(1, [1, 8, 8, 3]), (2**20, [1, 4, 4, 4, 4, 3])])
+def test_batches_are_prepared_several_at_a_time_while_they_are_small(
+    size: int, groups: list[int]
+) -> None:
+    class Prepared(int):
+        nbytes = size
+
+    def prepare(number: int, _: int) -> Any:
+        prepared.append(number)
+        return Prepared(number)
+
+    prepared: list[int] = []
+    ready = feeding.Ahead(iter(range(20)), prepare, lambda: None)
+    met = [(number, len(prepared)) for number in ready]
+    counts = np.repeat(np.cumsum(groups), groups)
+    assert met == [*zip(range(20), counts, strict=True)]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_goes_wrong_beside_preparing_is_told_at_once(error: type[BaseException]) -> None:
+    def also() -> None:
+        if len(met) == 3:
+            raise error
+
+    met: list[int] = []
+    ready = feeding.Ahead(iter(range(9)), lambda number, _: Numbered(number), also)
+
+    def walk() -> None:
+        for number in ready:
+            met.append(number)
+            ready.fetch()
+
+    with pytest.raises(error):
+        walk()
+    assert met == [0, 1, 2]
 
 
 @pytest.mark.parametrize("engine", ["auto", "reference"])

@@ -18,6 +18,7 @@ from pellucid.layers._symbolic import flatten
 from pellucid.ops._operation import Array, Shape
 
 if TYPE_CHECKING:
+    from pellucid.models._steps import PreparedBatch
     from pellucid.models.network import Network
 
 Batch = tuple[Any, ...]
@@ -354,44 +355,75 @@ class Stream:
             yield batch
 
 
+AHEAD, AHEAD_BYTES = 8, 2**22
+"""How many batches are prepared at a time, at most, and how many bytes they may take together."""
+
+
 class Ahead:
-    """Batches, prepared for a step; the next one while a step is running.
+    """Batches, prepared for a step; the next ones while a step is running.
+
+    A step leaves little in the caches of what Python needs. Several batches that are prepared one
+    after the other take little more time than one.
 
     Args:
         batches: The batches.
         prepare: Prepares one for the next step, or for one that comes so many steps after it.
         also: Done besides, each time: what is left to do of the last step.
+        most: How many may be prepared before they are asked for.
     """
 
     def __init__(
         self,
         batches: Iterator[Batch],
-        prepare: Callable[[Batch, int], Any],
+        prepare: Callable[[Batch, int], PreparedBatch],
         also: Callable[[], None],
+        most: int = AHEAD,
     ) -> None:
         self._batches = batches
         self._prepare = prepare
         self._also = also
-        self._waiting: list[Any] = []
+        self._most = most
+        self._begun = False
+        self._waiting: list[PreparedBatch] = []
         self._error: BaseException | None = None
 
     def fetch(self, ahead: int = 1) -> None:
-        """Prepare the next batch; what goes wrong, and Ctrl-C, is raised after the step."""
+        """Prepare the next batches.
+
+        What goes wrong is raised when it is that batch's turn; what goes wrong with `also`, and
+        Ctrl-C, after the step.
+        """
         try:
-            self._waiting += [self._prepare(batch, ahead) for batch in islice(self._batches, 1)]
             self._also()
+            if not self._waiting and self._error is None:
+                self._prepare_some(ahead)
         except BaseException as error:  # noqa: BLE001  # whatever it is, the step goes on
+            self._waiting.clear()
             self._error = error
 
-    def __iter__(self) -> Iterator[Any]:
+    def _prepare_some(self, ahead: int) -> None:
+        size = 0
+        try:
+            for batch in islice(self._batches, self._most if self._begun else 1):
+                self._begun = True  # what takes the steps is known after the first
+                prepared = self._prepare(batch, ahead + len(self._waiting))
+                self._waiting.append(prepared)
+                size += prepared.nbytes
+                if size + prepared.nbytes > AHEAD_BYTES:
+                    break
+        except Exception as error:  # noqa: BLE001  # those before it come first
+            self._error = error
+
+    def __iter__(self) -> Iterator[PreparedBatch]:
         while True:
             if not self._waiting and self._error is None:
                 self.fetch(0)
-            if self._error is not None:
+            if self._waiting:
+                yield self._waiting.pop(0)
+            elif self._error is not None:
                 raise self._error
-            if not self._waiting:
+            else:
                 return
-            yield self._waiting.pop(0)
 
 
 def is_due(epoch: int, frequency: int | Sequence[int]) -> bool:

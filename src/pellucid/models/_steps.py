@@ -186,6 +186,12 @@ class PreparedBatch(NamedTuple):
     weights: dict[int, Array]
     prepared: Prepared | None
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes, at most: it may be part of other arrays."""
+        drawn = self.prepared.random.values() if self.prepared else ()
+        return sum(array.nbytes for array in (*self.feeds, *drawn))
+
 
 def _pixels(program: Program, feeds: Sequence[Array]) -> tuple[bool, ...]:
     """Return for each feed whether it is an input of uint8, which machine code takes as it is."""

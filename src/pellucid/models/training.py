@@ -267,14 +267,16 @@ class Trainer(Network):
             calls.on_epoch_begin(epoch)
             steps: Steps = {}
             # Where callbacks may change what a step depends on, only its data is fetched ahead.
+            # What is in memory may be read ahead; any other source is asked when it is its turn.
             known = {} if calls.changes_between_batches else steps
+            in_memory = isinstance(data, ArrayDataset)
             prepared = feeding.Ahead(
                 stream.batches(epoch),
                 partial(self._prepare_batch, class_weight, known),
                 self._catch_up,
+                feeding.AHEAD if in_memory and not calls.changes_between_batches else 1,
             )
-            # What is in memory may be read ahead; any other source is asked when it is its turn.
-            meanwhile = prepared.fetch if isinstance(data, ArrayDataset) else None
+            meanwhile = prepared.fetch if in_memory else None
             logs = self._epoch(prepared, epoch, calls, steps, meanwhile)
             if validation is not None and feeding.is_due(epoch, validation_freq):
                 found = self._evaluated(validation, validation_steps, calls)
