@@ -27,8 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", default="headline", choices=sorted(WORKS))
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each run")
+    parser.add_argument("--rounds", type=int, default=41)
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each run")
     options = parser.parse_args(arguments)
     workers = {n: Worker("pellucid", Path(sys.executable), n) for n in (1, 2)}
     batch, steps = WORKS[options.work].batches["train"], {}
