@@ -24,6 +24,9 @@ share.
 LINE = 8
 """How many numbers (i64) a cache line holds."""
 
+PIECE = 1_000_000
+"""About how many multiply-adds are worth taking at once from a chain: some ten microseconds."""
+
 SPINS = 4000
 """How often a thread looks whether the others have arrived before it lets others run."""
 
@@ -203,7 +206,7 @@ def control_of(section: Section, batch_size: int, chunk: int, threads: int) -> A
     parts: list[int] = []
     for phase in section.phases:
         if phase.chain:
-            size = chunk if phase.chunked else max(1, min(chunk // 2, batch_size // 16))
+            size = chunk if phase.chunked else _samples_of_piece(phase, batch_size, chunk)
             parts += [-(-batch_size // size), size]
         for job in phase.items:
             parts += [job.count(batch_size), 0]
@@ -215,3 +218,9 @@ def control_of(section: Section, batch_size: int, chunk: int, threads: int) -> A
     control[[BATCH, SPIN, THREADS, LINES, FIRST]] = batch_size, SPINS, threads, counters, first
     control[PARTS : PARTS + len(parts)] = parts
     return control
+
+
+def _samples_of_piece(phase: Phase, batch_size: int, chunk: int) -> int:
+    """Return how many samples make a piece: few, so that all threads are through together."""
+    enough = -(-PIECE // max(1, sum(job.macs for job in phase.chain)))
+    return max(1, min(chunk // 2, batch_size // 16, enough))
