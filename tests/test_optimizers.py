@@ -387,3 +387,5 @@ def test_slots_begin_with_a_cache_line_after_a_copy_too() -> None:
         assert all(array.ctypes.data % 64 == 0 for array in slots.values())
         for name, array in optimizer.slots_of(variable).items():
             np.testing.assert_array_equal(slots[name], array)
+    shallow = copy.copy(optimizer).slots_of(variable)
+    assert all(shallow[name] is array for name, array in optimizer.slots_of(variable).items())

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pellucid.errors import ShapeError
 from pellucid.ops._operation import Array
 
-__all__ = ["Variable", "aligned"]
+__all__ = ["Variable", "aligned", "realigned"]
 
 LINE, PAGE = 64, 4096
 LARGE = 64 * 1024
@@ -38,6 +38,14 @@ def aligned(values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
     found: Array = np.ndarray(given.shape, given.dtype, memory, begin)
     found[...] = given
     return found
+
+
+def realigned(array: Array) -> Array:
+    """Return the array itself if it begins with a cache line, else an aligned copy.
+
+    Copies and pickles begin anywhere; a shallow copy has the same arrays, and shall keep them.
+    """
+    return aligned(array) if array.ctypes.data % LINE else array
 
 
 class Variable:
@@ -77,7 +85,7 @@ class Variable:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
-        self._value = aligned(self._value)
+        self._value = realigned(self._value)
 
     @property
     def value(self) -> Array:

@@ -29,7 +29,7 @@ from pellucid.errors import (
     ShapeError,
     TypeMismatchError,
 )
-from pellucid.graph.variable import Variable, aligned
+from pellucid.graph.variable import Variable, aligned, realigned
 from pellucid.ops._terms import Call, Constant, Expression, Named, Product, Sum
 from pellucid.optimizers import schedules
 
@@ -173,7 +173,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
         self._slots = {
-            id(variable): {slot: aligned(array) for slot, array in slots.items()}
+            id(variable): {slot: realigned(array) for slot, array in slots.items()}
             for variable, slots in state["_slots"]
         }
         self._excluded = {id(variable) for variable in state["_excluded"]}
