@@ -69,8 +69,8 @@ class _KerasAlias:
         """Claim `pellucid.keras` and everything below it."""
         del path, target
         if f"{fullname}.".startswith("pellucid.keras."):
-            # It is a loader by its methods: the base class is in importlib.abc, slow to import.
-            return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # no base class: see above
+            # The base class of loaders is in importlib.abc, which is slow to import.
+            return ModuleSpec(fullname, self)  # type: ignore[arg-type]  # has a loader's methods
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:

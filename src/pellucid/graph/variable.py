@@ -22,7 +22,7 @@ _numbers = count()
 
 
 def aligned(values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> Array:
-    """Return a copy whose memory begins where a cache line does.
+    """Return a copy of an array of any shape, whose memory begins where a cache line does.
 
     Machine code goes through weights and slots by vectors as long as a line. Begun elsewhere, each
     would lie in two lines, and that costs a sixth of the optimiser's pass. Large arrays begin at
