@@ -3,35 +3,32 @@
     python benchmarks/scaling.py
     python benchmarks/scaling.py --work mlp --rounds 15
 
-Both are processes that stay alive; each round runs one after the other, and gives a ratio. The
-median of the rounds counts. Beside it stands the same ratio for multiply-adds in registers alone,
-the most that these processors allow: two busy cores may have a lower clock than one.
+Three processes take the same steps from the same weights in every round, for what a step costs
+depends on how many of its gradients are zero: one thread on the first processor, one on the second,
+and two threads. What two threads can reach is what both processors do together, so two threads are
+compared with the mean of the two speeds: a virtual machine's processors are not equally fast while
+a stranger keeps the other half of one's core busy.
 
-A virtual machine's two processors may be the two halves of one core for a while; then even
-registers alone gain nothing. So the median is given once more for the rounds in which registers
-alone were `WHOLE` times as fast or more, both before the two runs and after them.
+Besides, the two processes with one thread run both at once in each round. They never wait for each
+other, so what they reach together is the most that the machine's memory and clock allow.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from pathlib import Path
 
-import machine
 from contestants import Worker
 from works import WORKS
 
-WHOLE = 1.8
-
-
-def limits() -> dict[int, float]:
-    """Return the multiply-adds in registers for each second, by the number of threads."""
-    return {threads: machine.fma_peak(threads)[0] for threads in (1, 2)}
+EPOCH = 64
+"""How many steps an epoch has at most: runs are whole ones."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -40,47 +37,50 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--work", default="headline", choices=sorted(WORKS))
     parser.add_argument("--rounds", type=int, default=41)
-    parser.add_argument("--seconds", type=float, default=0.3, help="of each run")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each run with one thread")
     options = parser.parse_args(arguments)
-    workers = {n: Worker("pellucid", Path(sys.executable), n) for n in (1, 2)}
-    batch, steps = WORKS[options.work].batches["train"], {}
-    for threads, worker in workers.items():
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
+        parser.error("this needs two processors, and a system that can give a process one of them")
+    processors = sorted(os.sched_getaffinity(0))[:2]
+
+    def start(chosen: list[int]) -> Worker:
+        os.sched_setaffinity(0, chosen)  # a process begins on the processors of its parent
+        worker = Worker("pellucid", Path(sys.executable), len(chosen))
         worker.ask("prepare", work=options.work, mode="train")
-        taken = worker.ask("run", steps=64)
-        steps[threads] = ceil(64 * options.seconds / taken["seconds"])
-    speeds: list[dict[int, float]] = []
-    peaks = [limits()]
+        return worker
+
+    def speed(worker: Worker) -> float:
+        time.sleep(0.02)  # until the threads of the run before no longer spin
+        answer = worker.ask("run", steps=steps)
+        return batch * answer["steps"] / answer["seconds"]
+
+    first, second, both = start(processors[:1]), start(processors[1:]), start(processors)
+    os.sched_setaffinity(0, processors)
+    batch, steps = WORKS[options.work].batches["train"], EPOCH
+    slowest = min(speed(worker) for worker in (first, second, both))
+    steps *= ceil(options.seconds * slowest / (batch * steps))
+    found: dict[str, list[float]] = {"one": [], "other": [], "two": [], "at once": []}
     for _ in range(options.rounds):
-        speeds.append({})
-        for threads, worker in workers.items():
-            time.sleep(0.05)  # until the threads of the one before no longer spin
-            answer = worker.ask("run", steps=steps[threads])
-            speeds[-1][threads] = batch * answer["steps"] / answer["seconds"]
-        peaks.append(limits())
-    for worker in workers.values():
+        found["one"].append(speed(first))
+        found["other"].append(speed(second))
+        two = speed(both)
+        with ThreadPoolExecutor() as pool:
+            found["at once"].append(sum(pool.map(speed, (first, second))))
+        found["two"].append((two + speed(both)) / 2)
+    for worker in (first, second, both):
         worker.close()
-    for threads in (1, 2):
+    for name, heading in (
+        ("one", "one thread, first processor"), ("other", "one thread, second processor"),
+        ("two", "two threads"), ("at once", "both processes at once"),
+    ):  # fmt: skip
+        print(f"{options.work}, {heading}: {statistics.median(found[name]):,.0f} samples/s")
+    alone = [(one + other) / 2 for one, other in zip(found["one"], found["other"], strict=True)]
+    for name, heading in (("at once", "two processes"), ("two", "two threads")):
+        ratios = [speed / one for speed, one in zip(found[name], alone, strict=True)]
         print(
-            f"{options.work}, {threads} thread(s): "
-            f"{statistics.median(found[threads] for found in speeds):,.0f} samples/s; registers "
-            f"alone {statistics.median(found[threads] for found in peaks) / 1e9:,.0f} GFLOP/s"
+            f"{heading} / one thread: {statistics.median(ratios):.2f} "
+            f"({options.rounds} rounds, {min(ratios):.2f} to {max(ratios):.2f})"
         )
-    training, registers = ([found[2] / found[1] for found in list_] for list_ in (speeds, peaks))
-    whole = [
-        ratio
-        for ratio, around in zip(training, pairwise(registers), strict=True)
-        if min(around) >= WHOLE
-    ]
-    for name, ratios in (
-        ("registers alone", registers),
-        ("training", training),
-        (f"training, where registers alone were {WHOLE} times as fast or more", whole),
-    ):
-        if ratios:
-            print(
-                f"{name}: {statistics.median(ratios):.2f} times as fast with two threads "
-                f"({len(ratios)} rounds, {min(ratios):.2f} to {max(ratios):.2f})"
-            )
 
 
 if __name__ == "__main__":

@@ -90,14 +90,16 @@ def mixed():
 
 
 def dense():
-    """Dense layers alone, large and small, at sizes that no tile divides."""
-    x = inputs = keras.Input((150,))
+    """Dense layers alone: large, small, long and narrow, at sizes that no tile divides."""
+    inputs = keras.Input((1301,))
+    narrow = layers.Dense(13, activation="relu")(inputs)  # by parts at every width
+    x = layers.Concatenate()([narrow, layers.Dense(100, use_bias=False)(inputs)])
     x = layers.Dense(290, activation="relu")(x)
     x = layers.Dense(131, activation="tanh", use_bias=False)(x)
     x = layers.Dense(70)(x)
     x = layers.Dense(40, activation="relu", kernel_regularizer="l2")(x)
     again = layers.Dense(40, activation="elu")
-    return keras.Model(inputs, layers.Dense(10, activation="softmax")(again(again(x)))), (150,)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(again(again(x)))), (1301,)
 
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}

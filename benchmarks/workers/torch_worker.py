@@ -96,6 +96,7 @@ def adam(model: nn.Module, rate: float) -> torch.optim.Optimizer:
 
 
 def prepare(layers: Any, shape: Any, mode: str, x: Any, y: Any) -> Any:
+    torch.manual_seed(0)
     model = chain(layers, shape).to(memory_format=LAST)
     parameters = sum(p.numel() for p in model.parameters())
     batches = [part.contiguous(memory_format=LAST) for part in pictures(x)]

@@ -9,10 +9,12 @@ import numpy as np
 from pellucid.compiler.schedule import NO_FRAME, Job, Place, Section
 from pellucid.ops._operation import Array
 
-__all__ = ["ELEMENTS", "chunk_size", "lay_out", "together"]
+__all__ = ["ELEMENTS", "chunk_size", "distance", "lay_out", "together"]
 
 ELEMENTS = {"float": np.float32, "i8": np.uint8, "i32": np.int32, "i64": np.int64}
 """The type of the numbers of a place, by the name of its elements."""
+
+PAGE = 4096
 
 CHUNK_MEMORY = 128 * 2**20
 """About how many bytes the sums of all chunks may take together."""
@@ -20,7 +22,8 @@ CHUNK_MEMORY = 128 * 2**20
 
 WRITE_ALL = (
     *("conv2d", "conv2d_winograd", "transform_inputs", "depthwise_conv2d", "add", "activation"),
-    *("copy", "max_pool2d", "average_pool2d", "global_average_pool2d", "dense", "softmax", "rows"),
+    *("copy", "max_pool2d", "average_pool2d", "global_average_pool2d", "dense", "dense_parts"),
+    *("dense_sum", "softmax", "rows"),
 )
 """The kernels that write every cell of what they make."""
 
@@ -34,6 +37,15 @@ def chunk_size(batch: int, bytes_each: int = 0) -> int:
     while bytes_each * -(-batch // size) > CHUNK_MEMORY and size * 4 < batch:
         size *= 2
     return size
+
+
+def distance(place: Place) -> int:
+    """Return how far it is from one thread's scratch to the next one's, in numbers.
+
+    A page lies between them: what a processor fetches ahead of its own must not be what another
+    one is writing.
+    """
+    return place.stride + PAGE // np.dtype(ELEMENTS[place.element]).itemsize
 
 
 def lay_out(sizes: Sequence[int]) -> tuple[Array, list[int]]:

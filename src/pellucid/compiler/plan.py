@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from pellucid.compiler import runtime
 from pellucid.compiler.compiled import LINEAR, Compiled
-from pellucid.compiler.layout import ELEMENTS, chunk_size, lay_out, together
+from pellucid.compiler.layout import ELEMENTS, chunk_size, distance, lay_out, together
 from pellucid.compiler.memory import of_process
 from pellucid.compiler.runtime import Launch
 from pellucid.compiler.schedule import Place, Section
@@ -161,10 +161,11 @@ class Plan:
 
     def size_of(self, place: Place) -> int:
         """Return how many bytes a place takes."""
-        count = {"sample": self.batch_size, "chunk": self.chunks, "whole": 1}[place.extent]
+        each = np.dtype(ELEMENTS[place.element]).itemsize
         if place.local if self._apart else place.scratch:
-            count = self.team.threads
-        return count * place.stride * np.dtype(ELEMENTS[place.element]).itemsize
+            return self.team.threads * distance(place) * each
+        count = {"sample": self.batch_size, "chunk": self.chunks, "whole": 1}[place.extent]
+        return count * place.stride * each
 
     def _viewed(self, place: Place, offset: int) -> Array:
         kind = np.dtype(ELEMENTS[place.element])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pellucid.compiler.ir import Address, Function, Module, Value
+from pellucid.compiler.layout import distance
 from pellucid.compiler.schedule import Job, Phase, Place, Section
 from pellucid.ops._operation import Array
 
@@ -48,7 +49,7 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
     table, control, thread = f.arguments
     tag = control.watch(TAG)
     batch, threads = control.get(BATCH), control.get(THREADS)
-    helped = Address(f, "i64", f.line("alloca i64"))
+    helped, own = (Address(f, "i64", f.line("alloca i64")) for _ in range(2))
     part, first = PARTS, _first_counter(section)
     for index, phase in enumerate(section.phases):
         done = (threads + 1) * (LINE * index) + first
@@ -57,6 +58,7 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
         words = ("owner", "begin", "more", "take", "work", "another", "meet")
         next_owner, begin, more, take, work, another, meet = (f.fresh(word) for word in words)
         helped.put(0)
+        own.put(0)
         f.jump(next_owner)
         f.label(next_owner)
         others = helped.get()
@@ -80,12 +82,15 @@ def emit_section(module: Module, name: str, section: Section, *, apart: bool = F
         f.branch(control.swap(seen, seen + 1, counter), work, more)
         f.label(work)
         _emit_pieces(f, phase, table, control, part, shares, taken, batch, thread, apart)
-        control.increase(1, done)
+        own.put(own.get() + 1)
         f.jump(more)
         f.label(another)
         helped.put(others + 1)
         f.jump(next_owner)
         f.label(meet)
+        # Said once: a line that two processors write goes to and fro between them.
+        with f.when(own.get() > 0):
+            control.increase(own.get(), done)
         if index < len(section.phases) - 1:
             _emit_wait(f, control, done, tag + total)
         else:
@@ -197,8 +202,9 @@ def _at(
     if place.extent == "whole":
         return base
     own = place.local if apart else place.scratch
-    which = chunk if place.extent == "chunk" else thread if own else sample
-    return base + which * place.stride
+    if own:
+        return base + thread * distance(place)
+    return base + (chunk if place.extent == "chunk" else sample) * place.stride
 
 
 def control_of(section: Section, batch_size: int, chunk: int, threads: int) -> Array:

@@ -11,6 +11,12 @@ block of rows. Inside it the sum is cut into runs of about `DEPTH`: the panel of
 DEPTH × V vectors (32 KB), stays near while the rows, P at a time, go past it. Floor: N·I·U
 multiply-adds; the matrix is read once for every block of rows, from L2 or L3.
 
+Where sums are long and columns few, as behind the pixels of a convolution, there would be two or
+three pieces for all threads. A piece is then a part of the sum for some rows of samples, and the
+parts are added up in order, sample by sample. So a thread reads the rows of W that it changed in
+the step before, and of x only the columns that belong to them: half as much or less comes out of
+other processors' caches.
+
 **dW**: a piece is at most `BLOCK` rows of dW; tiles of P × V vectors stay in registers over the
 batch. Where the optimiser is compiled and nothing else adds to the gradient, its step is taken on
 the tile while it is there: no gradient is written or read (`_update.py` tells how a step is
@@ -57,6 +63,8 @@ RUN = 8
 ROWS = 64
 TURNED_ROWS = 128
 """Rows of samples in a piece of work; more where each piece has to turn its part of the matrix."""
+PARTS, ROWS_OF_PART = 4, 32
+"""How many parts a long sum is cut into, and rows of samples in a piece of such work."""
 ONE = (Taps(1, 0, 0), Taps(1, 0, 0))
 
 Finish = Callable[[Value, Index, int, int], Value]
@@ -69,9 +77,10 @@ def fuses(group: Group, follower: Node, training: bool) -> bool:
     return False
 
 
-def _widest(width: Width) -> int:
-    """Return how many vectors a tile has across."""
-    return 4 if width.registers == 32 else 2
+def _wide(b: Builder) -> int:
+    """Return how many columns a block has: one tile."""
+    width = b.target.width
+    return (4 if width.registers == 32 else 2) * width.lanes
 
 
 def _in_tiles(f: Function, rows: Index, v: int, body: Callable[[Index, int], None]) -> None:
@@ -240,7 +249,7 @@ def _add_product(
     flag = b.updates.guard(y) if guarded and b.updates is not None else None
     depth, outputs = sizes
     small = depth * outputs <= SMALL
-    wide = _widest(b.target.width) * b.target.width.lanes
+    wide = _wide(b)
     columns = -(-outputs // wide)
     block = TURNED_ROWS if turned else ROWS
 
@@ -306,12 +315,67 @@ def forward(b: Builder, group: Group) -> None:
     bias = None if node.inputs[2] is None else b.place(node.inputs[2])
     act = group.activation
 
+    depth, outputs = w.shape
+    if depth * outputs > SMALL and depth >= PARTS * DEPTH and outputs <= 2 * _wide(b):
+        _add_parts(b, group, x, w, y, bias)
+        return
+
     def finish(f: Function, seen: Sequence[Address], column: Index) -> Finish:
         return lambda value, row, k, n: activation.apply(f, act, value)
 
     _add_product(
-        b, group.layer, ("dense", act), x, w, y, (w.shape[0], w.shape[1]), bias=bias,
+        b, group.layer, ("dense", act), x, w, y, (depth, outputs), bias=bias,
         finish=None if act is None else finish,
+    )  # fmt: skip
+
+
+def _add_parts(
+    b: Builder, group: Group, x: Place, w: Place, y: Place, bias: Place | None
+) -> None:
+    """Add the jobs of y = f(x · w + bias) by parts: products of some rows of w, then their sums."""
+    depth, outputs = w.shape
+    act, wide = group.activation, _wide(b)
+    length = -(-depth // PARTS)
+    count = -(-depth // length)
+    parts = b.extra(group, "parts", (count, outputs))
+
+    def emit(f: Function) -> None:
+        x_at, w_at, parts_at, item, batch = f.arguments
+        blocks = (batch + (ROWS_OF_PART - 1)) // ROWS_OF_PART
+        number, first = item // blocks, item % blocks * ROWS_OF_PART
+        left = batch - first
+        rows = f.select(left < ROWS_OF_PART, left, ROWS_OF_PART)
+
+        def part(begin: Index, long: int) -> None:
+            def columns(column: Index, n: int) -> None:
+                matrix = _Matrix(f, w_at + begin * outputs + column, outputs, n, False)
+                y_at = parts_at + first * parts.stride + number * outputs + column
+                x_from = x_at + first * x.stride + begin
+                product(f, x_from, x.stride, matrix, y_at, parts.stride, rows, long)
+
+            with f.each(-(-outputs // wide)) as block:
+                _blocks_of_columns(f, outputs, block, wide, columns)
+
+        _blocks_of_columns(f, depth, number, length, part)
+
+    b.schedule.add(
+        group.layer, ("dense_parts", x.stride, depth, outputs), "item", [x, w, parts], [parts],
+        emit, count=lambda batch: count * -(-batch // ROWS_OF_PART), macs=depth * outputs,
+    )  # fmt: skip
+
+    def emit_sum(f: Function) -> None:
+        parts_at, y_at, *bias_at = f.arguments
+        for column, counts in _across(f, outputs, 4):
+            for i, n in enumerate(counts):
+                here = column + f.lanes * i
+                total = bias_at[0].load(here, n) if bias_at else f.zero()
+                for k in range(count):
+                    total = total + parts_at.load(here + k * outputs, n)
+                y_at.store(activation.apply(f, act, total), here, n)
+
+    b.schedule.add(
+        group.layer, ("dense_sum", act, count, outputs, bias is None), "sample",
+        [place for place in (parts, y, bias) if place is not None], [y], emit_sum,
     )  # fmt: skip
 
 
