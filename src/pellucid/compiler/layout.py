@@ -14,7 +14,8 @@ __all__ = ["ELEMENTS", "chunk_size", "distance", "lay_out", "together"]
 ELEMENTS = {"float": np.float32, "i8": np.uint8, "i32": np.int32, "i64": np.int64}
 """The type of the numbers of a place, by the name of its elements."""
 
-PAGE = 4096
+APART = 16_384
+"""How many bytes lie between two threads' scratch: so far ahead a processor fetches by itself."""
 
 CHUNK_MEMORY = 128 * 2**20
 """About how many bytes the sums of all chunks may take together."""
@@ -42,10 +43,9 @@ def chunk_size(batch: int, bytes_each: int = 0) -> int:
 def distance(place: Place) -> int:
     """Return how far it is from one thread's scratch to the next one's, in numbers.
 
-    A page lies between them: what a processor fetches ahead of its own must not be what another
-    one is writing.
+    What a processor fetches ahead of its own must not be what another one is writing.
     """
-    return place.stride + PAGE // np.dtype(ELEMENTS[place.element]).itemsize
+    return place.stride + APART // np.dtype(ELEMENTS[place.element]).itemsize
 
 
 def lay_out(sizes: Sequence[int]) -> tuple[Array, list[int]]:

@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pellucid.compiler.ir import Address, Function, Index, Value, Width
+from pellucid.compiler.ir import Address, Function, Index, Value
 from pellucid.compiler.kernels import _pointwise, activation
 from pellucid.compiler.kernels._tiles import (
     Run,
@@ -329,9 +329,7 @@ def forward(b: Builder, group: Group) -> None:
     )  # fmt: skip
 
 
-def _add_parts(
-    b: Builder, group: Group, x: Place, w: Place, y: Place, bias: Place | None
-) -> None:
+def _add_parts(b: Builder, group: Group, x: Place, w: Place, y: Place, bias: Place | None) -> None:
     """Add the jobs of y = f(x · w + bias) by parts: products of some rows of w, then their sums."""
     depth, outputs = w.shape
     act, wide = group.activation, _wide(b)
