@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.compiler.schedule import NO_FRAME, Job, Place, Section
 from pellucid.ops._operation import Array
 
-__all__ = ["ELEMENTS", "chunk_size", "distance", "lay_out", "together"]
+__all__ = ["ELEMENTS", "chunk_size", "distance", "lay_out", "order", "together"]
 
 ELEMENTS = {"float": np.float32, "i8": np.uint8, "i32": np.int32, "i64": np.int64}
 """The type of the numbers of a place, by the name of its elements."""
@@ -46,6 +46,14 @@ def distance(place: Place) -> int:
     What a processor fetches ahead of its own must not be what another one is writing.
     """
     return place.stride + APART // np.dtype(ELEMENTS[place.element]).itemsize
+
+
+def order(place: Place) -> int:
+    """Return where a place belongs in memory: before those with a higher number.
+
+    What all threads read comes last: behind its end they fetch what follows.
+    """
+    return 0 if place.scratch else 1 + ("sample", "chunk", "whole").index(place.extent)
 
 
 def lay_out(sizes: Sequence[int]) -> tuple[Array, list[int]]:

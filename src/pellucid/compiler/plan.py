@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from pellucid.compiler import runtime
 from pellucid.compiler.compiled import LINEAR, Compiled
-from pellucid.compiler.layout import ELEMENTS, chunk_size, distance, lay_out, together
+from pellucid.compiler.layout import ELEMENTS, chunk_size, distance, lay_out, order, together
 from pellucid.compiler.memory import of_process
 from pellucid.compiler.runtime import Launch
 from pellucid.compiler.schedule import Place, Section
@@ -148,6 +148,7 @@ class Plan:
             if not place.external and place not in constants
         ]
         buffers = together(self.compiled.apart, places) if self._apart else [[p] for p in places]
+        buffers.sort(key=lambda buffer: order(buffer[0]))
         sizes = [max(self.size_of(place) for place in buffer) for buffer in buffers]
         self._memory, offsets = lay_out(sizes)
         self.bytes = len(self._memory)
