@@ -48,12 +48,12 @@ def distance(place: Place) -> int:
     return place.stride + APART // np.dtype(ELEMENTS[place.element]).itemsize
 
 
-def order(place: Place) -> int:
+def order(place: Place, apart: bool) -> int:
     """Return where a place belongs in memory: before those with a higher number.
 
     What all threads read comes last: behind its end they fetch what follows.
     """
-    return 0 if place.scratch else 1 + ("sample", "chunk", "whole").index(place.extent)
+    return 0 if place.by_thread(apart) else 1 + ("sample", "chunk", "whole").index(place.extent)
 
 
 def lay_out(sizes: Sequence[int]) -> tuple[Array, list[int]]:

@@ -148,7 +148,7 @@ class Plan:
             if not place.external and place not in constants
         ]
         buffers = together(self.compiled.apart, places) if self._apart else [[p] for p in places]
-        buffers.sort(key=lambda buffer: order(buffer[0]))
+        buffers.sort(key=lambda buffer: order(buffer[0], self._apart))
         sizes = [max(self.size_of(place) for place in buffer) for buffer in buffers]
         self._memory, offsets = lay_out(sizes)
         self.bytes = len(self._memory)
@@ -163,7 +163,7 @@ class Plan:
     def size_of(self, place: Place) -> int:
         """Return how many bytes a place takes."""
         each = np.dtype(ELEMENTS[place.element]).itemsize
-        if place.local if self._apart else place.scratch:
+        if place.by_thread(self._apart):
             return self.team.threads * distance(place) * each
         count = {"sample": self.batch_size, "chunk": self.chunks, "whole": 1}[place.extent]
         return count * place.stride * each

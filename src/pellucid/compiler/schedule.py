@@ -93,6 +93,10 @@ class Place:
         """Whether a single job uses it, so that each thread has one even where parts are apart."""
         return self.root._local
 
+    def by_thread(self, apart: bool) -> bool:
+        """Whether each thread has one, given whether samples are taken apart."""
+        return self.local if apart else self.scratch
+
     @property
     def keep(self) -> bool:
         """Whether somebody looks at it when the step is done."""

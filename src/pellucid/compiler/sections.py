@@ -201,8 +201,7 @@ def _at(
     base = _whole(place, table) + place.begin
     if place.extent == "whole":
         return base
-    own = place.local if apart else place.scratch
-    if own:
+    if place.by_thread(apart):
         return base + thread * distance(place)
     return base + (chunk if place.extent == "chunk" else sample) * place.stride
 

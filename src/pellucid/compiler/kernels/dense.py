@@ -209,6 +209,13 @@ def _pieces(depth: int, unit: int) -> tuple[int, int, int]:
     return length, depth // length, depth % length
 
 
+def _block_of_rows(f: Function, number: Value, size: int, batch: Value) -> tuple[Value, Value]:
+    """Return the first row of the block of this number, and how many it has: the last has fewer."""
+    first = number * size
+    left = batch - first
+    return first, f.select(left < size, left, size)
+
+
 def _blocks_of_columns(
     f: Function, outputs: int, block: Index, width: int, body: Callable[[Index, int], None]
 ) -> None:
@@ -288,9 +295,7 @@ def _add_product(
 
     def emit_item(f: Function) -> None:
         item, batch = f.arguments[-2], f.arguments[-1]
-        first = item // columns * block
-        left = batch - first
-        rows = f.select(left < block, left, block)
+        first, rows = _block_of_rows(f, item // columns, block, batch)
         _blocks_of_columns(
             f, outputs, item % columns, wide, lambda column, n: write(f, first, rows, column, n)
         )
@@ -340,9 +345,8 @@ def _add_parts(b: Builder, group: Group, x: Place, w: Place, y: Place, bias: Pla
     def emit(f: Function) -> None:
         x_at, w_at, parts_at, item, batch = f.arguments
         blocks = (batch + (ROWS_OF_PART - 1)) // ROWS_OF_PART
-        number, first = item // blocks, item % blocks * ROWS_OF_PART
-        left = batch - first
-        rows = f.select(left < ROWS_OF_PART, left, ROWS_OF_PART)
+        number = item // blocks
+        first, rows = _block_of_rows(f, item % blocks, ROWS_OF_PART, batch)
 
         def part(begin: Index, long: int) -> None:
             def columns(column: Index, n: int) -> None:
