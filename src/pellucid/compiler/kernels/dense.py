@@ -311,7 +311,7 @@ def _add_product(
 
 
 def forward(b: Builder, group: Group) -> None:
-    """Add the job of the forward pass."""
+    """Add the jobs of the forward pass."""
     if len(group.output.shape) > 2:
         _pointwise.forward(b, group)
         return
