@@ -23,7 +23,7 @@ import numpy as np
 from pellucid.compiler.ir import Function, Index, Module, vectors_over
 from pellucid.compiler.ir import Value as Number
 from pellucid.compiler.kernels import find_kernel
-from pellucid.compiler.kernels._update import Updates
+from pellucid.compiler.kernels._update import Updates, flag_of, looking
 from pellucid.compiler.schedule import NO_FRAME, Frame, Place, Schedule
 from pellucid.compiler.spans import cells, parts_of_cells, span_of
 from pellucid.compiler.target import Target
@@ -187,10 +187,15 @@ class Builder:
         return readers[0]
 
     def maker_alone(self, value: Value) -> Group | None:
-        """Return the group that makes a value, if one node alone reads it and nobody else does."""
+        """Return the group that makes a value, if one node alone reads it and nobody else does.
+
+        Where it is another's memory in another shape, that one's maker.
+        """
         if self._only_reader(value) is None or value in self.wanted:
             return None
-        return next((group for group in self.groups if group.output is value), None)
+        maker = next((group for group in self.groups if group.output is value), None)
+        source = maker.node.inputs[0] if maker and self._is_view(maker) else None
+        return maker if source is None else self.maker_alone(source)
 
     def read_once(self, weight: Value) -> bool:
         """Return whether one node alone reads a weight: then its gradient has one part."""
@@ -425,38 +430,37 @@ class Builder:
     def _add_up(self, key: int, collected: Place) -> None:
         """Add the chunks' sums of a weight's gradient."""
         variable = next(v for v in self.trained if id(v) == key)
-        gradient, add = self.weight_gradient(
-            Value(variable.shape, "weight", variable.path, variable)
-        )
-        self.add_up(collected, gradient, add=add)
+        weight = Value(variable.shape, "weight", variable.path, variable)
+        gradient, add = self.weight_gradient(weight)
+        self.add_up(collected, gradient, add=add, flag=flag_of(self, weight))
 
-    def add_up(self, collected: Place, total: Place, *, add: bool) -> None:
-        """Add the chunks' sums, in the order of the chunks."""
+    def add_up(
+        self, collected: Place, total: Place, *, add: bool, flag: Sequence[Place] = ()
+    ) -> None:
+        """Add the chunks' sums, in the order of the chunks; look at them, if `flag` is given."""
         size, stride = collected.size, collected.stride
 
         def emit(f: Function) -> None:
-            source, chunks, target, item, _ = f.arguments
+            source, chunks, target, *flag_at, item, _ = f.arguments
             count = chunks.get()
-            for i, n in vectors_over_block(f, size, item):
-                first = [target.load(i, n) if add else f.zero()]
+            with looking(f, flag_at) as look:
+                for i, n in vectors_over_block(f, size, item):
+                    first = [target.load(i, n) if add else f.zero()]
 
-                def step(
-                    c: Index, acc: list[Number], i: Index = i, n: int | None = n
-                ) -> list[Number]:
-                    return [acc[0] + source.load(c * stride + i, n)]
+                    def step(
+                        c: Index, acc: list[Number], i: Index = i, n: int | None = n
+                    ) -> list[Number]:
+                        return [acc[0] + source.load(c * stride + i, n)]
 
-                found = f.carry(count, first, step)
-                target.store(found[0], i, n)
+                    (found,) = f.carry(count, first, step)
+                    look(found)
+                    target.store(found, i, n)
 
         self.schedule.add(
-            total.name,
-            ("add_up", size, add),
-            "item",
-            [collected, self.chunk_count, total],
-            [total],
-            emit,
+            total.name, ("add_up", size, add, len(flag)), "item",
+            [collected, self.chunk_count, total, *flag], [total], emit,
             count=lambda _: -(-size // BLOCK),
-        )
+        )  # fmt: skip
 
     def copy(self, layer: str, source: Place, target: Place, *, add: bool = False) -> None:
         """Copy a tensor, or add it, to a place with another frame; uint8 becomes float."""

@@ -10,7 +10,8 @@ A job says which places it reads and writes, and how it is split:
 Jobs that follow the samples are chained: a thread takes a few samples through all of them, so that
 what one job makes is still in the cache when the next reads it. A **phase** is what can run without
 waiting for anything: one chain, and any number of item jobs; between phases the threads meet. A
-**section** is a run of phases without Python in between: one fork, one join.
+chain by whole chunks, whose pieces are large, is parted into those that need nothing of each other.
+A **section** is a run of phases without Python in between: one fork, one join.
 
 Nothing that is summed over samples depends on the number of threads: sums are kept for each chunk
 of the batch, chunks depend on the batch size alone, and they are added up in order.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from pellucid.compiler.ir import Function, Module
@@ -169,6 +171,9 @@ class Rows:
     reach: int = 1
 
 
+LIGHT = 100_000
+"""How many multiply-adds for a sample make a chain of its own worth the while."""
+
 Emit = Callable[[Function], None]
 
 
@@ -181,7 +186,7 @@ class Job:
         kernel: The kernel's name in the module ("" for Python).
         split: How it is split; see the module's docstring.
         places: What the kernel gets the addresses of.
-        reads: Places that must be ready before.
+        reads: Places that must be ready before, and those that it writes.
         writes: Places that it writes.
         count: For `item`: how many pieces, given the batch size.
         run: For `python`: what to call.
@@ -223,7 +228,6 @@ class Phase:
         chain: Those that follow the samples, in order.
         items: Those with pieces of their own.
         apart: Those that follow the samples, but part by part.
-        chunked: Whether the chain must go by whole chunks of the batch.
     """
 
     chain: list[Job] = field(default_factory=list)
@@ -237,6 +241,23 @@ class Phase:
             job.split == "range" or any(p.extent == "chunk" for p in job.places)
             for job in self.chain
         )
+
+    @cached_property
+    def chains(self) -> list[list[Job]]:
+        """The chain; if it goes by chunks, the chains in it that need nothing of each other.
+
+        Jobs with little to do go with the first of them: they would not be worth their pieces.
+        """
+        if not self.chunked:
+            return [self.chain] if self.chain else []
+        found: list[set[Job]] = []
+        for job in self.chain:
+            tied = [jobs for jobs in found if any(_tied(job, other) for other in jobs)]
+            found = [jobs for jobs in found if jobs not in tied] + [{job}.union(*tied)]
+        large = [jobs for jobs in found if sum(job.macs for job in jobs) >= LIGHT]
+        light = {*self.chain}.difference(*large)
+        parted = [light.union(*large[:1]), *large[1:]]
+        return [[job for job in self.chain if job in jobs] for jobs in parted]
 
     @property
     def parts(self) -> int:
@@ -257,6 +278,11 @@ class Section:
         return Section([new for phase in self.phases for new in _taken_apart(phase)], self.after)
 
 
+def _tied(a: Job, b: Job) -> bool:
+    """Whether one of two jobs writes what the other one reads or writes."""
+    return not {*a.writes}.isdisjoint(b.reads) or not {*a.reads}.isdisjoint(b.writes)
+
+
 def _taken_apart(phase: Phase) -> list[Phase]:
     """Return a phase's jobs in phases in which those with parts need wait for nothing."""
     found: list[Phase] = []
@@ -264,8 +290,7 @@ def _taken_apart(phase: Phase) -> list[Phase]:
     for job in phase.chain:
         level = 0
         for earlier, other in levels.items():
-            written, read = {*earlier.writes}, {*earlier.reads}
-            if written.intersection(job.reads) or (written | read).intersection(job.writes):
+            if _tied(job, earlier):
                 level = max(level, other + (earlier.parts > 1 or job.parts > 1))
         levels[job] = level
         while len(found) <= level:

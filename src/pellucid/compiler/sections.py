@@ -17,9 +17,9 @@ TAG, BATCH, SPIN, THREADS, LINES, FIRST, PARTS = 0, 1, 2, 3, 4, 5, 8
 """Where in a section's control block (i64) things are.
 
 From `PARTS` on it says for each part of each phase how many pieces it has, and how many samples
-are in each. Then, from the place that `FIRST` names, come `LINES` cache lines with a counter each.
-Every phase has one for what is done, and one for each of the `THREADS`: of what was taken from its
-share.
+are in each; the chains of a phase are one part, a chunk's pieces following each other. Then, from
+the place that `FIRST` names, come `LINES` cache lines with a counter each. Every phase has one for
+what is done, and one for each of the `THREADS`: of what was taken from its share.
 """
 
 LINE = 8
@@ -140,10 +140,14 @@ def _emit_pieces(
         low, count = next(parts)
         size = control.get(part + 1)
         with f.when(piece < count):
-            first = (piece + low) * size
+            chains = phase.chains
+            chunk, which = (piece + low) // len(chains), (piece + low) % len(chains)
+            first = chunk * size
             last = first + size
             last = f.select(last < batch, last, batch)
-            _emit_chain(f, phase.chain, table, first, last, piece + low, thread, apart)
+            for index, chain in enumerate(chains):
+                with f.when(which.equals(index)):
+                    _emit_chain(f, chain, table, first, last, chunk, thread, apart)
         piece = piece - count
     for job in [*phase.items, *phase.apart]:
         low, count = next(parts)
@@ -212,7 +216,7 @@ def control_of(section: Section, batch_size: int, chunk: int, threads: int) -> A
     for phase in section.phases:
         if phase.chain:
             size = chunk if phase.chunked else _samples_of_piece(phase, batch_size, chunk)
-            parts += [-(-batch_size // size), size]
+            parts += [-(-batch_size // size) * len(phase.chains), size]
         for job in phase.items:
             parts += [job.count(batch_size), 0]
         for job in phase.apart:

@@ -3,8 +3,9 @@
 A file has `forward(builder, group)`, which adds the jobs of the forward pass to the builder's
 schedule, and `backward(builder, group)`. It may have `refusal(node)`, which says why a node has to
 run through its operation after all; `fuses(group, node, training)`, if it can take what follows
-along; `NORMALISES`, if that may be a batch normalisation by stored statistics; and `frame(group)`,
-if it reads its first input with padding.
+along; `NORMALISES`, if that may be a batch normalisation by stored statistics; `gates(builder,
+group)`, which says whether the way back begins at the gradient before the fused activation, so that
+the layer above may give that; and `frame(group)`, if it reads its first input with padding.
 """
 
 from __future__ import annotations

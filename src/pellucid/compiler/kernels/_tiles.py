@@ -18,7 +18,16 @@ from dataclasses import dataclass
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width, blocks
 
-__all__ = ["Run", "Taps", "lanes_of", "multiply_accumulate", "parts_for", "tile_cost", "vectors"]
+__all__ = [
+    "Run",
+    "Taps",
+    "block_of",
+    "lanes_of",
+    "multiply_accumulate",
+    "parts_for",
+    "tile_cost",
+    "vectors",
+]
 
 PART = 2500
 """About how many cycles of work are worth handing to a thread by themselves."""
@@ -170,3 +179,19 @@ def split(total: int, most: int) -> list[tuple[int, int, int]]:
         found.append((first, length, count))
         first += length * count
     return found
+
+
+def block_of(
+    f: Function, total: int, number: Index, size: int, body: Callable[[Index, int], None]
+) -> None:
+    """Write `body(first, how many)` for the block of this number; the last one may be smaller."""
+    whole, rest = divmod(total, size)
+    if isinstance(number, int):
+        body(number * size, min(size, total - number * size))
+        return
+    if whole:
+        with f.when(number < whole):
+            body(number * size, size)
+    if rest:
+        with f.when(number >= whole):
+            body(whole * size, rest)

@@ -6,22 +6,43 @@ Floor: one load and one store for each L numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from pellucid.compiler.ir import Address, Function, Index
+from pellucid.compiler.ir import Address, Function, Index, Value
 
-__all__ = ["transpose"]
+__all__ = ["transpose", "transpose_found"]
 
 
 def transpose(
     f: Function, x: Address, x_row: int, y: Address, y_row: int, rows: int, columns: int
 ) -> None:
     """Write y[j, i] = x[i, j] for i < rows, j < columns."""
+
+    def found(row: Index, column: Index, height: int, width: int) -> list[Value]:
+        here = x + row * x_row + column
+        return [here.load(i * x_row, width) for i in range(height)]
+
+    transpose_found(f, found, y, y_row, rows, columns)
+
+
+def transpose_found(
+    f: Function,
+    found: Callable[[Index, Index, int, int], list[Value]],
+    y: Address,
+    y_row: int,
+    rows: int,
+    columns: int,
+) -> None:
+    """Write y[j, i] = x[i, j]; `found` gives a vector of each row, from (row, column) on.
+
+    It is told how many rows there are, and how many columns.
+    """
     for row, height in _pieces(f, rows):
         for column, width in _pieces(f, columns):
-            _square(
-                f, x + row * x_row + column, x_row, y + column * y_row + row, y_row, height, width
-            )
+            square = found(row, column, height, width)
+            square += [f.zero()] * (f.lanes - height)
+            for j, turned in enumerate(_turned(f, square)[:width]):
+                y.store(turned, (column + j) * y_row + row, height)
 
 
 def _pieces(f: Function, total: int) -> Iterator[tuple[Index, int]]:
@@ -33,11 +54,8 @@ def _pieces(f: Function, total: int) -> Iterator[tuple[Index, int]]:
         yield whole * f.lanes, rest
 
 
-def _square(
-    f: Function, x: Address, x_row: int, y: Address, y_row: int, height: int, width: int
-) -> None:
+def _turned(f: Function, rows: list[Value]) -> list[Value]:
     lanes = f.lanes
-    rows = [x.load(i * x_row, width) if i < height else f.zero() for i in range(lanes)]
     step = 1
     while step < lanes:
         for i in range(lanes):
@@ -51,5 +69,4 @@ def _square(
                 a, b, [k + step if not k & step else lanes + k for k in range(lanes)]
             )
         step *= 2
-    for j in range(width):
-        y.store(rows[j], j * y_row, height)
+    return rows

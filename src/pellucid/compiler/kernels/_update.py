@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pellucid.graph import Value as Tensor
     from pellucid.graph import Variable
 
-__all__ = ["Update", "Updates", "take_gradient", "update_of"]
+__all__ = ["Update", "Updates", "flag_of", "looking", "take_gradient", "update_of"]
 
 PARAMETERS = 8
 """How many numbers an optimiser's step may take."""
@@ -195,6 +196,37 @@ def take_gradient(
     )  # fmt: skip
 
 
+def flag_of(b: Builder, weight: Tensor | None) -> list[Place]:
+    """Return the flag, for the job that alone makes all of a weight's gradient: it is `looking`.
+
+    Nothing where other jobs add to the gradient, or no step is compiled.
+    """
+    if weight is None or b.updates is None or not b.read_once(weight):
+        return []
+    return [b.updates.seen(weight)]
+
+
+@contextmanager
+def looking(f: Function, flag: Sequence[Address]) -> Iterator[Callable[[Value], None]]:
+    """Yield what is to be shown each vector of a gradient; raise the flag unless all are finite."""
+    spoilt = f.room(f.lanes)
+    spoilt.store(f.zero())
+    yield lambda value: spoilt.store(spoilt.load() + (value - value)) if flag else None
+    for address in flag:
+        _raise(f, _finite(spoilt.load()), address)
+
+
+def _finite(value: Value) -> Value:
+    """Return which lanes are neither NaN nor infinite."""
+    return (value - value).equals(0.0)
+
+
+def _raise(f: Function, fine: Value, flag: Address) -> None:
+    """Write that the flag is raised unless all lanes are true; several threads may do so."""
+    with f.when(f.population(fine) < f.lanes):
+        flag.put(1)
+
+
 def _size(f: Function, value: Value) -> Value:
     """Return numbers that are ordered as the absolute values are; those of NaN are the largest."""
     return f.bits(f.intrinsic("fabs", value), "i32")
@@ -221,6 +253,7 @@ class Updates:
         self._flag, self._rates = flag, rates
         self.slots: list[tuple[Place, np.ndarray]] = []
         self._bounded: set[Place] = set()
+        self._seen: set[int] = set()
         self._fused: dict[int, Callable[[], None]] = {}
 
     @property
@@ -230,22 +263,22 @@ class Updates:
 
     # What must hold before anything is changed.
 
-    def raised(self, f: Function, fine: Value, flag: Address) -> None:
-        """Write that the flag is raised unless all lanes are true; several threads may do so."""
-        with f.when(f.population(fine) < f.lanes):
-            flag.put(1)
-
     def look(self, f: Function, values: Sequence[Value], flag: Address) -> None:
         """Write that the flag is raised where a number is larger than `LIMIT`, or NaN."""
         sizes = [_size(f, value) for value in values]
         self._look(f, functools.reduce(lambda a, b: f.select(a > b, a, b), sizes), flag)
 
     def _look(self, f: Function, largest: Value, flag: Address) -> None:
-        self.raised(f, largest <= int(np.float32(LIMIT).view(np.int32)), flag)
+        _raise(f, largest <= int(np.float32(LIMIT).view(np.int32)), flag)
 
     def guard(self, place: Place) -> Place:
         """Say that the job that makes a place looks at it; return the flag that it has to raise."""
         self._bounded.add(place.root)
+        return self._flag
+
+    def seen(self, weight: Tensor) -> Place:
+        """Say that the job that makes a gradient looks at it; return the flag it has to raise."""
+        self._seen.add(id(weight.variable))
         return self._flag
 
     def _bound(self, place: Place) -> None:
@@ -283,34 +316,28 @@ class Updates:
         """Add jobs that raise the flag where a loss or a gradient is NaN or infinite."""
         from pellucid.compiler.lowering import BLOCK, vectors_over_block
 
-        def finite(value: Value) -> Value:
-            return (value - value).equals(0.0)
-
         for place in losses:
 
             def emit_losses(f: Function, place: Place = place) -> None:
                 loss, flag, _, batch = f.arguments
                 with f.each(batch) as n:
                     for i, count in vectors_over(f, place.size):
-                        self.raised(f, finite(loss.load(n * place.stride + i, count)), flag)
+                        _raise(f, _finite(loss.load(n * place.stride + i, count)), flag)
 
             key = ("finite_losses", place.size, place.stride)
             self._b.schedule.add(
                 "", key, "item", [place, self._flag], [], emit_losses, count=lambda _: 1
             )
         for variable, gradient in self._b.weight_gradients.items():
-            if variable in self._fused:
+            if variable in self._fused or variable in self._seen:
                 continue
             size = gradient.size
 
             def emit(f: Function, size: int = size) -> None:
                 source, flag, item, _ = f.arguments
-                total = f.room(f.lanes)
-                total.store(f.zero())
-                for i, n in vectors_over_block(f, size, item):
-                    value = source.load(i, n)
-                    total.store(total.load() + (value - value))
-                self.raised(f, finite(total.load()), flag)
+                with looking(f, [flag]) as look:
+                    for i, n in vectors_over_block(f, size, item):
+                        look(source.load(i, n))
 
             self._b.schedule.add(
                 gradient.name, ("finite", size), "item", [gradient, self._flag], [], emit,

@@ -16,8 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pellucid.compiler.ir import Address, Function, Index, Value
-from pellucid.compiler.kernels._tiles import Run, Taps
-from pellucid.compiler.kernels._transpose import transpose
+from pellucid.compiler.kernels._tiles import Run, Taps, block_of
+from pellucid.compiler.kernels._transpose import transpose, transpose_found
+from pellucid.compiler.kernels._update import flag_of, looking
 from pellucid.compiler.schedule import Place
 from pellucid.ops._operation import known
 
@@ -177,32 +178,39 @@ def _list_of_channel(
 
 
 def _back_in_shape(b: Builder, group: Group, collected: Place, total: int, filters: int) -> None:
-    """Add up the chunks, then transpose to (KH, KW, C, O)."""
-    summed = b.extra(group, "d kernel (by channel)", (filters, total), extent="whole")
-    b.add_up(collected, summed, add=False)
-    gradient, add = b.weight_gradient(group.node.inputs[1])
+    """Add up the chunks, and transpose to (KH, KW, C, O)."""
+    weight = group.node.inputs[1]
+    gradient, add = b.weight_gradient(weight)
     assert not add, "a shared kernel goes the dense way"
     lanes = b.target.width.lanes
 
     def emit(f: Function) -> None:
-        source, target, item, _ = f.arguments
-        whole, rest = divmod(total, lanes)
-        if whole:
-            with f.when(item < whole):
-                first = item * lanes
-                transpose(
-                    f, source + first, total, target + first * filters, filters, filters, lanes
-                )
-        if rest:
-            with f.when(item >= whole):
-                first = whole * lanes
-                transpose(
-                    f, source + first, total, target + first * filters, filters, filters, rest
-                )
+        source, chunks, target, *flag_at, item, _ = f.arguments
+        count = chunks.get()
 
+        def body(first: Index, many: int) -> None:
+            here = source + first * total
+
+            def sums(row: Index, column: Index, height: int, width: int) -> list[Value]:
+                def step(c: Index, acc: list[Value]) -> list[Value]:
+                    chunk = here + c * collected.stride + row * total + column
+                    return [a + chunk.load(i * total, width) for i, a in enumerate(acc)]
+
+                found = f.carry(count, [f.zero()] * height, step)
+                for value in found:
+                    look(value)
+                return found
+
+            with looking(f, flag_at) as look:
+                transpose_found(f, sums, target + first, filters, many, total)
+
+        block_of(f, filters, item, lanes, body)
+
+    flag = flag_of(b, weight)
     b.schedule.add(
-        group.layer, ("transpose", filters, total), "item", [summed, gradient], [gradient], emit,
-        count=lambda _: -(-total // lanes),
+        group.layer, ("add_up_by_channel", filters, total, len(flag)), "item",
+        [collected, b.chunk_count, gradient, *flag], [gradient], emit,
+        count=lambda _: -(-filters // lanes),
     )  # fmt: skip
 
 
@@ -215,15 +223,11 @@ def _data(
 
     def emit_turn(f: Function) -> None:
         source, target, item, _ = f.arguments
-        whole, rest = divmod(filters, lanes)
-        if whole:
-            with f.when(item < whole):
-                first = item * lanes
-                transpose(f, source + first, filters, target + first * total, total, total, lanes)
-        if rest:
-            with f.when(item >= whole):
-                first = whole * lanes
-                transpose(f, source + first, filters, target + first * total, total, total, rest)
+
+        def body(first: Index, many: int) -> None:
+            transpose(f, source + first, filters, target + first * total, total, total, many)
+
+        block_of(f, filters, item, lanes, body)
 
     b.schedule.add(
         group.layer, ("by_channel", filters, total), "item", [kernel, by_channel], [by_channel],

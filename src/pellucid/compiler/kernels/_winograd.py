@@ -24,6 +24,7 @@ Source: Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -340,9 +341,17 @@ def _spread(
 
 
 def weights_from_tiles(
-    f: Function, du: Address, dw: Address, depth: int, outputs: int, c: Index, *, add: bool
+    f: Function,
+    du: Address,
+    dw: Address,
+    depth: int,
+    outputs: int,
+    c: Index,
+    look: Callable[[Value], None],
+    *,
+    add: bool,
 ) -> None:
-    """Write dw[:, :, c, :] = Gᵀ·dU·G."""
+    """Write dw[:, :, c, :] = Gᵀ·dU·G; `look` is shown what is found."""
 
     def thirds(a: Value, b: Value, c: Value, d: Value) -> list[Value]:
         half = (b + c) * 0.5
@@ -357,6 +366,7 @@ def weights_from_tiles(
         for i in range(3):
             for j, value in enumerate(thirds(*(columns[q][i] for q in range(4)))):
                 place = ((i * 3 + j) * depth + c) * outputs + k
+                look(value)
                 dw.store(value + dw.load(place, n) if add else value, place, n)
 
 

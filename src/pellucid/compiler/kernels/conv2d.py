@@ -48,6 +48,7 @@ from pellucid.compiler.kernels._sweep import (
 )
 from pellucid.compiler.kernels._tiles import Run, Taps
 from pellucid.compiler.kernels._transpose import transpose
+from pellucid.compiler.kernels._update import flag_of, looking
 from pellucid.compiler.kernels._winners import winners_backward, winners_pay
 from pellucid.compiler.kernels._winograd import (
     channels_at_once,
@@ -78,7 +79,7 @@ if TYPE_CHECKING:
 NORMALISES = True
 """Batch normalisation by stored statistics may be fused."""
 
-__all__ = ["backward", "forward", "frame", "fuses"]
+__all__ = ["backward", "forward", "frame", "fuses", "gates"]
 
 
 def windows_of(group: Group) -> Windows:
@@ -336,11 +337,20 @@ def _kept(group: Group) -> bool:
     return group.activation is not None and group.activation.function != "linear"
 
 
+def gates(b: Builder, group: Group) -> bool:
+    """Whether the backward pass begins at the gradient before the activation, pooled as y is.
+
+    Elsewhere there is a pass over it in any case, to put a frame around it, or to expand it.
+    """
+    x = b.place(group.node.inputs[0])
+    return isinstance(group.pool, MaxPool2D) and winners_pay(b, group, x)
+
+
 def backward(b: Builder, group: Group) -> None:
     """Add the jobs of the backward pass."""
     node = group.node
     x = b.place(node.inputs[0])
-    if isinstance(group.pool, MaxPool2D) and winners_pay(b, group, x):
+    if gates(b, group):
         g = gated(b, group)
         bias_backward(b, group, g)
         winners_backward(b, group, g, windows_of(group))
@@ -500,15 +510,18 @@ def _weights_by_tile(b: Builder, group: Group, s: Sweep, corner: int, x: Place, 
     def back() -> None:
         whole = b.extra(group, "d weights (by tile)", (16, depth, outputs), extent="whole")
         b.add_up(sums, whole, add=False)
-        gradient, add = b.weight_gradient(group.node.inputs[1])
+        weight = group.node.inputs[1]
+        gradient, add = b.weight_gradient(weight)
+        flag = flag_of(b, weight)
 
         def emit_back(f: Function) -> None:
-            source, target, item, _ = f.arguments
-            weights_from_tiles(f, source, target, depth, outputs, item, add=add)
+            source, target, *flag_at, item, _ = f.arguments
+            with looking(f, flag_at) as look:
+                weights_from_tiles(f, source, target, depth, outputs, item, look, add=add)
 
         b.schedule.add(
-            group.layer, ("weights_from_tiles", depth, outputs, add), "item", [whole, gradient],
-            [gradient], emit_back, count=lambda _: depth,
+            group.layer, ("weights_from_tiles", depth, outputs, add, len(flag)), "item",
+            [whole, gradient, *flag], [gradient], emit_back, count=lambda _: depth,
         )  # fmt: skip
 
     b.after_backward(back)

@@ -38,6 +38,7 @@ from pellucid.compiler.kernels import _pointwise, activation
 from pellucid.compiler.kernels._tiles import (
     Run,
     Taps,
+    block_of,
     lanes_of,
     most_pixels,
     multiply_accumulate,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from pellucid.graph import Node
     from pellucid.graph import Value as Tensor
 
-__all__ = ["backward", "forward", "fuses"]
+__all__ = ["backward", "forward", "fuses", "gates"]
 
 SMALL = 16_384
 DEPTH = 128
@@ -75,6 +76,11 @@ Step = Callable[[Index, list[Value]], list[Value]]
 def fuses(group: Group, follower: Node, training: bool) -> bool:
     """Pooling after a dense product: there is none."""
     return False
+
+
+def gates(b: Builder, group: Group) -> bool:
+    """Whether the backward pass begins at the gradient before the activation."""
+    return True
 
 
 def _wide(b: Builder) -> int:
@@ -216,22 +222,6 @@ def _block_of_rows(f: Function, number: Value, size: int, batch: Value) -> tuple
     return first, f.select(left < size, left, size)
 
 
-def _blocks_of_columns(
-    f: Function, outputs: int, block: Index, width: int, body: Callable[[Index, int], None]
-) -> None:
-    """Write `body(first column, how many)` for the block of this number; the last may be narrow."""
-    whole, rest = divmod(outputs, width)
-    if isinstance(block, int):
-        body(block * width, min(width, outputs - block * width))
-        return
-    if whole:
-        with f.when(block < whole):
-            body(block * width, width)
-    if rest:
-        with f.when(block >= whole):
-            body(whole * width, rest)
-
-
 def _add_product(
     b: Builder,
     layer: str,
@@ -296,7 +286,7 @@ def _add_product(
     def emit_item(f: Function) -> None:
         item, batch = f.arguments[-2], f.arguments[-1]
         first, rows = _block_of_rows(f, item // columns, block, batch)
-        _blocks_of_columns(
+        block_of(
             f, outputs, item % columns, wide, lambda column, n: write(f, first, rows, column, n)
         )
 
@@ -356,9 +346,9 @@ def _add_parts(b: Builder, group: Group, x: Place, w: Place, y: Place, bias: Pla
                 product(f, x_from, x.stride, matrix, y_at, parts.stride, rows, long)
 
             with f.each(-(-outputs // wide)) as block:
-                _blocks_of_columns(f, outputs, block, wide, columns)
+                block_of(f, outputs, block, wide, columns)
 
-        _blocks_of_columns(f, depth, number, length, part)
+        block_of(f, depth, number, length, part)
 
     b.schedule.add(
         group.layer, ("dense_parts", x.stride, depth, outputs), "item", [x, w, parts], [parts],
@@ -399,7 +389,7 @@ def backward(b: Builder, group: Group) -> None:
 
 
 def _data_backward(b: Builder, group: Group, w: Place, dz: Place) -> None:
-    """Add the job dx = dz · Wᵀ; gated at once where a dense layer alone comes before."""
+    """Add the job dx = dz · Wᵀ; gated at once, where the layer before alone wants it, and so."""
     source = group.node.inputs[0]
     assert source is not None
     depth, outputs = w.shape
@@ -408,7 +398,8 @@ def _data_backward(b: Builder, group: Group, w: Place, dz: Place) -> None:
         w = _turned(b, group, w, depth, outputs)
     maker = b.maker_alone(source)
     dx, add = b.claim(source)
-    if maker is None or maker.kernels is not group.kernels:
+    gates_of = getattr(maker and maker.kernels, "gates", None)
+    if maker is None or gates_of is None or not gates_of(b, maker):
         _add_product(
             b, group.layer, ("dense_data",), dz, w, dx, (outputs, depth), add=add, turned=turned
         )
@@ -424,7 +415,7 @@ def _data_backward(b: Builder, group: Group, w: Place, dz: Place) -> None:
 
     _add_product(
         b, group.layer, ("dense_data_gated", act), dz, w, dx, (outputs, depth), turned=turned,
-        seen=[y], finish=finish, guarded=b.updates is not None,
+        seen=[y], finish=finish, guarded=b.updates is not None and maker.kernels is group.kernels,
     )  # fmt: skip
 
 
@@ -552,7 +543,7 @@ def _weights_backward(b: Builder, group: Group, weight: Tensor, x: Place, dz: Pl
                 lambda found: taken([(value, corner + place, n) for value, place, n in found]),
             )  # fmt: skip
 
-        _blocks_of_columns(f, depth, item, block, body)
+        block_of(f, depth, item, block, body)
 
     take_gradient(
         b, group.layer, weight, ("dense_weights", x.stride, dz.stride, depth, outputs),
