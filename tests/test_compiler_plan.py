@@ -228,6 +228,38 @@ def test_numbers_so_large_that_a_gradient_may_not_be_finite(size: float) -> None
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
+GRADIENTS = {
+    "by channel": ((14, 14, 16), lambda x: layers.MaxPooling2D()(_convolved(x))),
+    "by tile": ((12, 12, 32), lambda x: _convolved(x)),
+    "by chunk": ((12, 12, 3), lambda x: _convolved(x)),
+}
+
+
+def _convolved(x):
+    return layers.Conv2D(64, 3, activation="relu")(x)
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_a_gradient_that_alone_is_not_finite_changes_nothing(name: str) -> None:
+    """Each way to add up a kernel's gradient looks at it: the loss and all else are finite here."""
+    shape, body = GRADIENTS[name]
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, layers.Dense(10)(layers.Flatten()(body(inputs))))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(), loss)
+    kernel, dense = model.layers[1].kernel, model.layers[-1].kernel
+    kernel.assign(kernel.value * 1e-37)
+    dense.assign(dense.value * 1e3)
+    before = model.get_weights()
+    x = np.random.default_rng(0).uniform(1e37, 3e37, (24, *shape)).astype("float32")
+    assert np.isfinite(model.predict(x, verbose=0)).all()
+    with pytest.raises(NonFiniteError, match="gradient of conv2d"):
+        model.train_on_batch(x, np.arange(24) % 10)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def _first_scaled(x):
     x = layers.Conv2D(8, 3, padding="same", activation="relu")(layers.Rescaling(1 / 255)(x))
     return layers.Flatten()(x)

@@ -18,10 +18,10 @@ from pellucid import layers
 
 pytest.importorskip("llvmlite")
 from pellucid.compiler import engine, runtime, target
-from pellucid.compiler.ir import Module
+from pellucid.compiler.ir import Function, Module
 from pellucid.compiler.kernels import _sweep
-from pellucid.compiler.schedule import Schedule
-from pellucid.compiler.sections import control_of, emit_section
+from pellucid.compiler.schedule import LIGHT, Job, Place, Schedule
+from pellucid.compiler.sections import PARTS, control_of, emit_section
 from test_compiler_plan import ENVIRONMENT, headline
 
 
@@ -328,3 +328,33 @@ def test_nobody_goes_on_to_the_next_phase_before_all_of_this_one_is_done(others,
         member.join()
     assert memory[slow][0] == 3_000_000
     np.testing.assert_array_equal(memory[copies][:8], 3_000_000)
+
+
+def nothing(f: Function) -> None:
+    """Write no code."""
+
+
+def test_chains_that_need_nothing_of_each_other_are_pieces_of_their_own() -> None:
+    """Two sums of one image, and a light one that needs nothing: it goes with the first."""
+    schedule = Schedule(Module(target.host().width))
+    image = schedule.place("image", (4,))
+    between = schedule.place("between", (4,))
+
+    def add(name: str, read: Place, written: Place, macs: int) -> Job:
+        places = [read, written]
+        return schedule.add("", (name,), "sample", places, [written], nothing, macs=macs)
+
+    def sums(name: str) -> Place:
+        return schedule.place(name, (4,), extent="chunk")
+
+    first = add("first", image, sums("a"), LIGHT)
+    second = add("second", image, between, LIGHT)
+    light = add("light", image, sums("b"), 0)
+    third = add("third", between, sums("c"), 0)
+    (section,) = schedule.sections()
+    (phase,) = section.phases
+    assert phase.chunked
+    assert phase.chains == [[first, light], [second, third]]
+    for threads in (1, 2):
+        control = control_of(section, 20, 8, threads)
+        assert control[PARTS] == 2 * 3  # two chains of three chunks

@@ -28,6 +28,7 @@ from pellucid.compiler.ir import Function, Module
 
 __all__ = [
     "LARGE",
+    "LIGHT",
     "Frame",
     "Job",
     "Phase",
