@@ -13,7 +13,7 @@ weights + 1 broadcast), and at least eight accumulators.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pellucid.compiler.ir import Address, Function, Index, Value, Width, blocks
@@ -21,6 +21,7 @@ from pellucid.compiler.ir import Address, Function, Index, Value, Width, blocks
 __all__ = [
     "Run",
     "Taps",
+    "across",
     "block_of",
     "lanes_of",
     "multiply_accumulate",
@@ -195,3 +196,13 @@ def block_of(
     if rest:
         with f.when(number >= whole):
             body(whole * size, rest)
+
+
+def across(f: Function, outputs: int, v: int) -> Iterator[tuple[Index, list[int]]]:
+    """Yield the first column and the lanes used of each block of v vectors, in a loop."""
+    whole, rest = divmod(outputs, v * f.lanes)
+    if whole:
+        with f.each(whole) as i:
+            yield i * (v * f.lanes), [f.lanes] * v
+    if rest:
+        yield whole * v * f.lanes, [lanes_of(f, i, rest) for i in range(-(-rest // f.lanes))]
